@@ -1,0 +1,61 @@
+// Dataset: an opened split of shards. Opening goes through HDF5 and checks the index; reading an
+// image is one pread and one CRC, by any number of threads, without HDF5 and without a lock.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/shard.h"
+
+namespace convoy {
+
+struct Sample {
+  std::uint64_t id;
+  std::int32_t label;
+  std::uint32_t height, width;
+  std::uint8_t channels;
+  Encoding encoding;
+  std::uint64_t bytes;  // encoded
+};
+
+class Dataset {
+ public:
+  // `folder` holds manifest.h5. Error(data) for a missing split or shard, a shard cut short, a
+  // damaged index, a label out of range: one line that names the file and what was expected.
+  Dataset(const std::filesystem::path& folder, const std::string& split);
+  ~Dataset();
+  Dataset(Dataset&&) noexcept;
+
+  std::uint64_t size() const;
+  int classes() const;
+  const std::vector<std::string>& class_names() const;
+  const std::string& split() const;
+  // SHA-256 over the manifest's shard digests: what a checkpoint remembers and ranks compare.
+  const std::string& fingerprint() const;
+  std::array<double, 3> pixel_mean() const;
+  std::array<double, 3> pixel_std() const;
+
+  Sample sample(std::uint64_t index) const;
+  // "train-00000-of-00002.h5[17] (7/00012.png)": where errors point.
+  std::string place(std::uint64_t index) const;
+  std::string_view name(std::uint64_t index) const;
+  // The encoded bytes, checked against their CRC, in `buffer` (grown where too small). Error(data)
+  // naming shard, index, file.
+  std::span<const std::byte> read(std::uint64_t index, std::vector<std::byte>& buffer) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+// Splits that the manifest in `folder` holds. Error(data) if there is none: no shards at all.
+std::vector<std::string> splits_of(const std::filesystem::path& folder);
+
+}  // namespace convoy

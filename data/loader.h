@@ -1,0 +1,62 @@
+// Loader: threads that read, check, decode and transform samples into a ring of preallocated slots,
+// in a fixed order.
+//
+// A slot holds one micro-batch. The caller says which samples belong to slot k; the loader works
+// ahead and hands the slots out by number, so that several lane workers can each take theirs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+
+#include "data/dataset.h"
+#include "data/transform.h"
+
+namespace convoy {
+
+// Which sample fills a row of a slot. present = false leaves the row zero with label -1.
+struct RowKey {
+  std::uint64_t index = 0;
+  std::uint32_t epoch = 0;
+  bool present = true;
+};
+
+struct LoaderOptions {
+  int threads = 1;
+  int rows = 1;            // samples per slot
+  int ahead = 4;           // slots in the ring
+  std::uint64_t seed = 0;  // of the random transforms
+  std::uint64_t first_slot = 0;
+  std::uint64_t end_slot = ~0ull;  // slots [first_slot, end_slot) will be made
+};
+
+struct Batch {
+  std::uint64_t slot;
+  std::span<const float> images;         // [rows, C, H, W], 64-byte aligned
+  std::span<const std::int32_t> labels;  // [rows], -1 where absent
+  std::span<const std::uint64_t> sample_ids;
+};
+
+class Loader {
+ public:
+  // `dataset` must outlive the loader. `row(slot, r)` is called by loader threads; it must be a
+  // pure function.
+  Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
+         std::function<RowKey(std::uint64_t slot, int row)> row);
+  ~Loader();  // stops and joins
+
+  Shape image_shape() const;  // [C, H, W]
+  // Waits for slot k. Several threads may wait for different slots; slots must be acquired within
+  // `ahead` of the oldest not released. Throws the first error that a loader thread met.
+  Batch acquire(std::uint64_t slot);
+  void release(const Batch& batch);
+  // Seconds for which acquire() has blocked since the last call, over all callers.
+  double take_wait_seconds();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,46 @@
+// Packing: image files in, shards and manifest out.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace convoy {
+
+enum class BadPolicy { fail, skip };
+
+struct PackOptions {
+  std::filesystem::path output;  // the data set's folder; splits are added to its manifest
+  std::string split = "train";
+  std::uint64_t shard_bytes = 1ull << 30;  // of images per shard, roughly
+  std::uint64_t seed = 0;                  // of the class-mixed order in which samples are stored
+  bool mix = true;                         // false keeps the source's order
+  int threads = 1;
+  BadPolicy bad = BadPolicy::fail;
+  std::vector<std::string>
+      class_names;  // imposed order (a validation split takes the training split's); empty: sorted
+};
+
+struct PackReport {
+  std::uint64_t samples = 0;
+  std::uint64_t bytes = 0;
+  int classes = 0;
+  int shards = 0;
+  std::vector<std::string> events;  // everything unusual, one line each, with the file's name
+};
+
+// `source` is an IDX image file (gzipped or not; `labels` beside it), or a folder of class folders.
+// Content decides the type of each file, not its name. Every image is decoded once. Nothing is left
+// under a final name unless all went well.
+PackReport pack(const std::filesystem::path& source, const std::filesystem::path& labels,
+                const PackOptions& options);
+
+struct VerifyReport {
+  std::uint64_t samples = 0;
+  std::vector<std::string> problems;  // one line each
+};
+// Every shard's SHA-256, structure, index, and every image's checksum and decoding.
+VerifyReport verify(const std::filesystem::path& folder, int threads);
+
+}  // namespace convoy

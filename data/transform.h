@@ -1,0 +1,83 @@
+// Transforms: from a decoded image to the normalised floats that the first layer reads, with
+// torchvision's semantics. The random ones draw from (seed, epoch, sample id) alone.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ops/core/shape.h"
+
+namespace convoy {
+
+// An image of 8-bit pixels, HWC, row-major, owned by a thread's scratch.
+struct Image {
+  int height = 0;
+  int width = 0;
+  int channels = 0;
+  std::vector<std::uint8_t> pixels;
+};
+
+// Shorter side to `size`, Pillow's antialiased bilinear to the last bit.
+struct Resize {
+  int size = 256;
+};
+// Both sides, without keeping the ratio.
+struct ResizeExact {
+  int height = 32;
+  int width = 32;
+};
+struct CenterCrop {
+  int size = 224;
+};
+// `pad` zero pixels on each side, then a random crop of `size` (RandomCrop(size, padding=pad)).
+struct PadAndCrop {
+  int size = 32;
+  int pad = 4;
+};
+struct HorizontalFlip {
+  float probability = 0.5f;
+};
+
+using Transform = std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip>;
+
+// What keys the random draws of one sample.
+struct DrawKey {
+  std::uint64_t seed = 0;
+  std::uint32_t epoch = 0;
+  std::uint64_t sample_id = 0;
+};
+
+// (u8 / 255 - mean) / std in float32, per channel.
+struct Normalize {
+  std::array<float, 3> mean{0, 0, 0};
+  std::array<float, 3> std{1, 1, 1};
+};
+
+struct Pipeline {
+  std::vector<Transform> transforms;
+  Normalize normalize;
+  int channels =
+      3;  // of the output: 1 makes colour images grey by Pillow's "L", 3 repeats grey ones
+
+  // [channels, H, W] of the output; Error(config) unless the transforms fix a size or all samples
+  // have `height` x `width`.
+  Shape output_shape(std::uint32_t height, std::uint32_t width) const;
+};
+
+// A thread's scratch: reused from image to image.
+struct TransformScratch {
+  Image first, second;
+  std::vector<double> weights;
+};
+
+// Applies all to `image` (consumed) and writes planar floats [C, H, W]. Error(data) naming `place`
+// if the image does not end at the size of `out_shape`.
+void apply(const Pipeline& pipeline, Image& image, const DrawKey& key, std::string_view place,
+           const Shape& out_shape, TransformScratch& scratch, std::span<float> out);
+
+}  // namespace convoy

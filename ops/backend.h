@@ -1,0 +1,46 @@
+// Backend: makes kernels. `reference` is the definition of every op in plain loops; `onednn` is
+// fast on CPUs.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ops/kernel.h"
+#include "ops/op.h"
+
+namespace convoy {
+
+enum class Mode { training, inference };
+
+// What the plan knows when it asks for a kernel.
+struct KernelRequest {
+  std::string_view place;  // the node's name, for errors
+  Mode mode = Mode::training;
+  std::span<const TensorDesc> src;  // as the producers offer them
+  // Layouts of the masters where they are already decided (a second plan over the same parameters,
+  // or weights read from a file); empty: the kernel chooses, by its weight gradient.
+  std::span<const TensorDesc> parameters;
+  bool source_gradient = true;  // false for the first layer: nobody wants its diff_src
+};
+
+class Backend {
+ public:
+  virtual ~Backend() = default;
+  virtual std::string name()
+      const = 0;  // with version and instruction set, as the agreement check compares it
+  virtual std::unique_ptr<Kernel> make(const Op& op, const KernelRequest& request) = 0;
+  // Copies between layouts of one logical tensor.
+  virtual void reorder(const TensorDesc& from, const void* src, const TensorDesc& to,
+                       void* dst) = 0;
+  virtual std::string layout_name(const TensorDesc& desc) const = 0;
+};
+
+// `threads`: OpenMP threads inside one kernel call (1 unless lanes are fewer than cores).
+std::unique_ptr<Backend> make_reference_backend();
+std::unique_ptr<Backend> make_onednn_backend(int threads = 1);
+// "onednn" | "reference". Error(config) otherwise.
+std::unique_ptr<Backend> make_backend(std::string_view name, int threads = 1);
+
+}  // namespace convoy

@@ -1,0 +1,34 @@
+// Batch normalisation (Ioffe and Szegedy, 2015), with what commonly follows it fused in.
+//
+//   training:  mean, var over (N, H, W) of this lane's micro-batch; var biased (divided by count)
+//   inference: running mean and variance
+//   z = scale * (src - mean) / sqrt(var + epsilon) + shift  [+ src1]  [then max(0, .)]
+//
+// The lane's mean and unbiased variance go to the places of running_mean and running_var in the
+// gradient arena; the optimizer blends their average over lanes into the running statistics with
+// `momentum`, as torch.nn.BatchNorm2d does.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "ops/parameter.h"
+
+namespace convoy {
+
+struct BatchNorm {
+  float epsilon = 1e-5f;
+  float momentum = 0.1f;
+  bool add = false;   // a second input of the same shape is added (set by the plan's fusion)
+  bool relu = false;  // negative results become zero (set by the plan's fusion)
+};
+
+Shape output_shape(const BatchNorm& op, std::string_view place, std::span<const Shape> inputs);
+// weight [C] (scale), bias [C] (shift), running_mean [C], running_var [C]
+std::vector<ParameterSpec> parameters(const BatchNorm& op, std::span<const Shape> inputs);
+inline double multiply_adds(const BatchNorm&, std::span<const Shape>) {
+  return 0;
+}
+
+}  // namespace convoy

@@ -1,0 +1,81 @@
+// Parameters: the master weights of one process. Executor: the memory and kernels of one lane
+// worker.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/core/arena.h"
+#include "ops/plan.h"
+
+namespace convoy {
+
+// Master weights and running statistics in the plan's geometry.
+class Parameters {
+ public:
+  explicit Parameters(const Plan& plan);
+
+  std::span<float> arena() { return arena_.as<float>(); }
+  std::span<const float> arena() const { return arena_.as<float>(); }
+  const std::vector<PlacedParameter>& placed() const { return placed_; }
+  // Row-major copy of parameter `index`, or of the same place in another arena of the plan's
+  // geometry (momentum, gradients).
+  void read(int index, std::span<const float> arena, std::span<float> logical) const;
+  void write(int index, std::span<float> arena, std::span<const float> logical) const;
+
+ private:
+  Backend& backend_;
+  std::vector<PlacedParameter> placed_;
+  Arena arena_;
+};
+
+// Copies of the masters in the layouts that a plan's kernels want, shared by its executors;
+// refreshed once per step.
+class PreparedWeights {
+ public:
+  PreparedWeights(const Plan& plan, const Parameters& parameters);
+  // Worker `part` of `parts` does its share. All shares must be done before the next forward.
+  void refresh(int part = 0, int parts = 1);
+
+ private:
+  friend class Executor;
+  struct Copy {
+    TensorDesc from;
+    std::size_t from_offset;  // floats in the parameter arena
+    TensorDesc to;
+    std::size_t to_offset;  // bytes in arena_
+  };
+  const Plan& plan_;
+  const Parameters& parameters_;
+  std::vector<Copy> copies_;
+  std::vector<std::vector<std::ptrdiff_t>>
+      forward_;  // [step][parameter]: byte offset, or -1 for the master
+  std::vector<std::vector<std::ptrdiff_t>> backward_;  // likewise
+  Arena arena_;
+};
+
+class Executor {
+ public:
+  // All three must outlive the executor. Used by one thread at a time.
+  Executor(const Plan& plan, const Parameters& parameters, const PreparedWeights& prepared);
+  ~Executor();
+
+  // images: [N, C, H, W] row-major floats, 64-byte aligned, unchanged until backward is done.
+  // labels: [N]. gradients: in training the lane's arena, whose running statistics are written here
+  // (not its head).
+  void forward(const float* images, const std::int32_t* labels, float* gradients = nullptr);
+  // After forward. on_ready(end): everything of `gradients` below offset `end` is final (head
+  // excepted); the last call has end = plan.parameter_floats().
+  void backward(float loss_scale, float* gradients,
+                const std::function<void(std::size_t)>& on_ready);
+
+  std::span<const float> losses() const;  // [N], after forward
+  std::span<const float> logits() const;  // [N * classes], after forward; valid until backward
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,35 @@
+// The one list of ops. Every op of the list needs a kernel in each backend; the compiler finds the
+// missing ones.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ops/activation.h"
+#include "ops/batch_norm.h"
+#include "ops/conv.h"
+#include "ops/linear.h"
+#include "ops/pool.h"
+#include "ops/softmax_loss.h"
+
+namespace convoy {
+
+using Op =
+    std::variant<Conv, Linear, Pool, GlobalPool, BatchNorm, Activation, Add, Flatten, SoftmaxLoss>;
+
+// "conv", "linear", ... for tables and messages.
+std::string_view kind_of(const Op& op);
+
+inline Shape output_shape(const Op& op, std::string_view place, std::span<const Shape> inputs) {
+  return std::visit([&](const auto& o) { return output_shape(o, place, inputs); }, op);
+}
+inline std::vector<ParameterSpec> parameters(const Op& op, std::span<const Shape> inputs) {
+  return std::visit([&](const auto& o) { return parameters(o, inputs); }, op);
+}
+inline double multiply_adds(const Op& op, std::span<const Shape> inputs) {
+  return std::visit([&](const auto& o) { return multiply_adds(o, inputs); }, op);
+}
+
+}  // namespace convoy
