@@ -27,6 +27,8 @@ struct BatchNorm {
 Shape output_shape(const BatchNorm& op, std::string_view place, std::span<const Shape> inputs);
 // weight [C] (scale), bias [C] (shift), running_mean [C], running_var [C]
 std::vector<ParameterSpec> parameters(const BatchNorm& op, std::span<const Shape> inputs);
+// Training needs at least two values per channel. Error(config) otherwise.
+void require_statistics(const BatchNorm& op, std::string_view place, const Shape& src);
 inline double multiply_adds(const BatchNorm&, std::span<const Shape>) {
   return 0;
 }

@@ -31,6 +31,7 @@ struct Conv {
 Shape output_shape(const Conv& op, std::string_view place, std::span<const Shape> inputs);
 // weight [OC, IC/groups, KH, KW]; bias [OC]
 std::vector<ParameterSpec> parameters(const Conv& op, std::span<const Shape> inputs);
+// Of one forward pass over the inputs.
 double multiply_adds(const Conv& op, std::span<const Shape> inputs);
 
 }  // namespace convoy

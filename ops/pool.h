@@ -25,6 +25,7 @@ struct Pool {
 // Mean over height and width: NCHW -> NC11.
 struct GlobalPool {};
 
+// Padding must be smaller than the kernel, so that every window sees at least one pixel.
 Shape output_shape(const Pool& op, std::string_view place, std::span<const Shape> inputs);
 Shape output_shape(const GlobalPool& op, std::string_view place, std::span<const Shape> inputs);
 inline std::vector<ParameterSpec> parameters(const Pool&, std::span<const Shape>) {

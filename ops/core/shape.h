@@ -41,7 +41,10 @@ class Shape {
 
   std::string text() const {
     std::string joined;
-    for (int i = 0; i < rank_; ++i) joined += (i ? "x" : "") + std::to_string(extents_[i]);
+    for (const std::int64_t extent : *this) {
+      if (!joined.empty()) joined += 'x';
+      joined += std::to_string(extent);
+    }
     return rank_ == 0 ? "scalar" : joined;
   }
 
