@@ -10,17 +10,10 @@
 #include <variant>
 #include <vector>
 
+#include "data/image.h"
 #include "ops/core/shape.h"
 
 namespace convoy {
-
-// An image of 8-bit pixels, HWC, row-major, owned by a thread's scratch.
-struct Image {
-  int height = 0;
-  int width = 0;
-  int channels = 0;
-  std::vector<std::uint8_t> pixels;
-};
 
 // Shorter side to `size`, Pillow's antialiased bilinear to the last bit.
 struct Resize {
