@@ -33,9 +33,9 @@ struct LoaderOptions {
 
 struct Batch {
   std::uint64_t slot;
-  std::span<const float> images;         // [rows, C, H, W], 64-byte aligned
-  std::span<const std::int32_t> labels;  // [rows], -1 where absent
-  std::span<const std::uint64_t> sample_ids;
+  std::span<const float> images;              // [rows, C, H, W], 64-byte aligned
+  std::span<const std::int32_t> labels;       // [rows], -1 where absent
+  std::span<const std::uint64_t> sample_ids;  // 0 where absent
 };
 
 class Loader {
@@ -47,8 +47,10 @@ class Loader {
   ~Loader();  // stops and joins
 
   Shape image_shape() const;  // [C, H, W]
-  // Waits for slot k. Several threads may wait for different slots; slots must be acquired within
-  // `ahead` of the oldest not released. Throws the first error that a loader thread met.
+  // Waits for slot k, which is made once slot k - ahead is released. Several threads may wait for
+  // different slots. What the Batch spans belongs to the caller until release(). Throws the error
+  // of the first bad row for its slot and all later ones: the slots before it are still handed out,
+  // for any number of threads. Error(internal) for a slot outside the range or acquired before.
   Batch acquire(std::uint64_t slot);
   void release(const Batch& batch);
   // Seconds for which acquire() has blocked since the last call, over all callers.

@@ -4,13 +4,14 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <span>
-#include <string>
 #include <string_view>
 #include <variant>
 #include <vector>
 
 #include "data/image.h"
+#include "data/resize.h"
 #include "ops/core/shape.h"
 
 namespace convoy {
@@ -49,13 +50,15 @@ struct DrawKey {
 struct Normalize {
   std::array<float, 3> mean{0, 0, 0};
   std::array<float, 3> std{1, 1, 1};
+  bool operator==(const Normalize&) const = default;
 };
 
 struct Pipeline {
   std::vector<Transform> transforms;
   Normalize normalize;
-  int channels =
-      3;  // of the output: 1 makes colour images grey by Pillow's "L", 3 repeats grey ones
+  // Of the output: 1 makes colour images grey by Pillow's "L", before the first transform; 3
+  // repeats grey ones.
+  int channels = 3;
 
   // [channels, H, W] of the output; Error(config) unless the transforms fix a size or all samples
   // have `height` x `width`.
@@ -64,8 +67,10 @@ struct Pipeline {
 
 // A thread's scratch: reused from image to image.
 struct TransformScratch {
-  Image first, second;
-  std::vector<double> weights;
+  Image image;
+  ResizeScratch resize;
+  std::optional<Normalize> tables_of;
+  std::array<std::array<float, 256>, 3> tables{};  // what each pixel value becomes, per channel
 };
 
 // Applies all to `image` (consumed) and writes planar floats [C, H, W]. Error(data) naming `place`

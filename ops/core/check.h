@@ -25,11 +25,14 @@ enum class ExitCode : int {
   config = 78,    // the configuration
 };
 
-// `place` is what a user can find: a file, "file:line", a layer, a rank, a setting.
+// `place` is what a user can find: a file, "file:line", a layer, a rank, a setting. Empty where the
+// caller knows it and adds it.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, std::string_view place, std::string_view message)
-      : std::runtime_error(fmt::format("{}: {}", place, message)), code_(code) {}
+      : std::runtime_error(place.empty() ? std::string(message)
+                                         : fmt::format("{}: {}", place, message)),
+        code_(code) {}
   ExitCode code() const noexcept { return code_; }
 
  private:

@@ -1,0 +1,273 @@
+#include "data/loader.h"
+
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstring>
+#include <exception>
+#include <mutex>
+#include <stop_token>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "data/image.h"
+#include "ops/core/arena.h"
+#include "ops/core/check.h"
+
+namespace convoy {
+namespace {
+
+// Rows that a thread takes at a time: few, so that all threads work on the slot that is wanted
+// next; more than one, so that the lock costs nothing beside tiny images.
+constexpr int max_rows_at_once = 16;
+
+Shape common_shape(const Dataset& dataset, const Pipeline& pipeline) {
+  require(dataset.size() > 0, ExitCode::data, dataset.split(), "holds no samples");
+  const Sample first = dataset.sample(0);
+  for (std::uint64_t i = 1; i < dataset.size(); ++i) {
+    const Sample sample = dataset.sample(i);
+    if (sample.height != first.height || sample.width != first.width) {
+      return pipeline.output_shape(0, 0);
+    }
+  }
+  return pipeline.output_shape(first.height, first.width);
+}
+
+// One place of the ring. Slot k always takes place k % ahead, after slot k - ahead is released.
+struct Place {
+  enum class State { filling, ready, acquired };
+  std::uint64_t slot = 0;
+  State state = State::filling;
+  int rows_taken = 0;  // by threads; they may still work on them
+  int rows_done = 0;
+  std::span<float> images;
+  std::vector<std::int32_t> labels;
+  std::vector<std::uint64_t> sample_ids;
+};
+
+struct Work {
+  Place* place;
+  int first_row;
+  int rows;
+};
+
+// What a thread owns.
+struct Scratch {
+  std::vector<std::byte> bytes;
+  Image image;
+  ImageDecoder decoder;
+  TransformScratch transform;
+};
+
+void decode(const Sample& sample, std::span<const std::byte> bytes, Scratch& scratch) {
+  if (sample.encoding != Encoding::raw) return scratch.decoder.decode(bytes, "", scratch.image);
+  require_image_size(sample.height, sample.width, "");
+  const std::uint64_t expected = std::uint64_t{sample.height} * sample.width * sample.channels;
+  require((sample.channels == 1 || sample.channels == 3) && bytes.size() == expected,
+          ExitCode::data, "", "has {} bytes of raw pixels, {} x {} x {} expected", bytes.size(),
+          sample.height, sample.width, sample.channels);
+  scratch.image.reshape(static_cast<int>(sample.height), static_cast<int>(sample.width),
+                        sample.channels);
+  std::memcpy(scratch.image.pixels.data(), bytes.data(), bytes.size());
+}
+
+}  // namespace
+
+struct Loader::State {
+  const Dataset& dataset;
+  const Pipeline pipeline;
+  const LoaderOptions options;
+  const std::function<RowKey(std::uint64_t, int)> row_key;
+  const Shape shape;
+  Arena arena;
+
+  std::mutex mutex;  // guards all below, and of `ring` everything but the rows threads have taken
+  std::condition_variable_any work_wanted;  // a place was released, or the loader stops
+  std::condition_variable slot_changed;     // a slot became ready or failed
+  std::vector<Place> ring;
+  std::uint64_t next_slot;  // the slot whose rows are being taken
+  std::exception_ptr error;
+  std::uint64_t error_slot = ~0ull;  // no slot comes after this one
+  int error_row = 0;
+  double wait_seconds = 0;
+
+  std::vector<std::jthread> threads;  // last: joined before anything that they use goes
+
+  State(const Dataset& data, Pipeline steps, const LoaderOptions& settings,
+        std::function<RowKey(std::uint64_t, int)> rows);
+  ~State() {  // all at once; then each is joined
+    for (std::jthread& thread : threads) thread.request_stop();
+  }
+
+  void work(std::stop_token stop);
+  bool take(std::stop_token stop, Work& work);
+  void fill(const Work& work, Scratch& scratch);
+  void fill_row(Place& place, int row, Scratch& scratch);
+  void finish(const Work& work);
+  void record_error(std::uint64_t slot, int row);
+  bool settled(std::uint64_t slot);
+  Place& place_of(std::uint64_t slot) { return ring[slot % ring.size()]; }
+};
+
+Loader::State::State(const Dataset& data, Pipeline steps, const LoaderOptions& settings,
+                     std::function<RowKey(std::uint64_t, int)> rows)
+    : dataset(data),
+      pipeline(std::move(steps)),
+      options(settings),
+      row_key(std::move(rows)),
+      shape(common_shape(dataset, pipeline)),
+      next_slot(settings.first_slot) {
+  require(options.threads > 0 && options.rows > 0 && options.ahead > 0, ExitCode::config, "loader",
+          "has {} threads, {} rows a slot and {} slots ahead, all above 0 expected",
+          options.threads, options.rows, options.ahead);
+  const auto row_floats = static_cast<std::size_t>(shape.elements());
+  const std::size_t slot_bytes = align_up(options.rows * row_floats * sizeof(float));
+  arena = Arena(slot_bytes * options.ahead, "loader");
+  ring.resize(options.ahead);
+  for (int i = 0; i < options.ahead; ++i) {
+    ring[i].images =
+        arena.as<float>().subspan(i * slot_bytes / sizeof(float), options.rows * row_floats);
+    ring[i].labels.resize(options.rows);
+    ring[i].sample_ids.resize(options.rows);
+  }
+  for (int i = 0; i < options.ahead; ++i) place_of(next_slot + i).slot = next_slot + i;
+  for (int i = 0; i < options.threads; ++i) {
+    threads.emplace_back([this](std::stop_token stop) { work(stop); });
+  }
+}
+
+void Loader::State::work(std::stop_token stop) {
+  Scratch scratch;
+  Work work{};
+  while (take(stop, work)) {
+    fill(work, scratch);
+    finish(work);
+  }
+}
+
+// Waits for rows to make; false when there will be none.
+bool Loader::State::take(std::stop_token stop, Work& work) {
+  std::unique_lock lock(mutex);
+  const auto available = [&] {
+    return error || next_slot == options.end_slot || place_of(next_slot).slot == next_slot;
+  };
+  if (!work_wanted.wait(lock, stop, available) || stop.stop_requested()) return false;
+  if (error || next_slot == options.end_slot) return false;
+  Place& place = place_of(next_slot);
+  const int share = std::clamp(options.rows / options.threads, 1, max_rows_at_once);
+  work = {&place, place.rows_taken, std::min(share, options.rows - place.rows_taken)};
+  place.rows_taken += work.rows;
+  if (place.rows_taken == options.rows) ++next_slot;
+  return true;
+}
+
+void Loader::State::fill(const Work& work, Scratch& scratch) {
+  for (int row = work.first_row; row < work.first_row + work.rows; ++row) {
+    try {
+      fill_row(*work.place, row, scratch);
+    } catch (...) {
+      record_error(work.place->slot, row);
+      return;
+    }
+  }
+}
+
+void Loader::State::fill_row(Place& place, int row, Scratch& scratch) {
+  const auto floats = static_cast<std::size_t>(shape.elements());
+  const std::span<float> out = place.images.subspan(row * floats, floats);
+  const RowKey key = row_key(place.slot, row);
+  if (!key.present) {
+    std::fill(out.begin(), out.end(), 0.0f);
+    place.labels[row] = -1;
+    place.sample_ids[row] = 0;
+    return;
+  }
+  const Sample sample = dataset.sample(key.index);
+  const std::span<const std::byte> bytes = dataset.read(key.index, scratch.bytes);
+  place.labels[row] = sample.label;
+  place.sample_ids[row] = sample.id;
+  try {  // the place is text: made only for those that fail
+    decode(sample, bytes, scratch);
+    apply(pipeline, scratch.image, {options.seed, key.epoch, sample.id}, "", shape,
+          scratch.transform, out);
+  } catch (const Error& problem) {
+    throw Error(problem.code(), dataset.place(key.index), problem.what());
+  }
+}
+
+// The error that counts is that of the first bad row: all rows before it were taken before it, so
+// which one that is does not depend on the number of threads.
+void Loader::State::record_error(std::uint64_t slot, int row) {
+  const std::lock_guard lock(mutex);
+  if (error && std::pair(slot, row) > std::pair(error_slot, error_row)) return;
+  error = std::current_exception();
+  error_slot = slot;
+  error_row = row;
+}
+
+void Loader::State::finish(const Work& work) {
+  const std::lock_guard lock(mutex);
+  Place& place = *work.place;
+  place.rows_done += work.rows;
+  if (place.rows_done == options.rows) place.state = Place::State::ready;
+  if (error || place.state == Place::State::ready) slot_changed.notify_all();
+}
+
+// Under the lock: true once acquire(slot) can return or throw.
+bool Loader::State::settled(std::uint64_t slot) {
+  const Place& place = place_of(slot);
+  if (slot == error_slot) return place.rows_done == place.rows_taken;
+  return slot > error_slot || (place.slot == slot && place.state == Place::State::ready);
+}
+
+Loader::Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
+               std::function<RowKey(std::uint64_t slot, int row)> row)
+    : state_(std::make_unique<State>(dataset, std::move(pipeline), options, std::move(row))) {}
+
+Loader::~Loader() = default;
+
+Shape Loader::image_shape() const {
+  return state_->shape;
+}
+
+Batch Loader::acquire(std::uint64_t slot) {
+  State& state = *state_;
+  require(slot >= state.options.first_slot && slot < state.options.end_slot, ExitCode::internal,
+          "loader", "slot {} acquired, {} to {} expected", slot, state.options.first_slot,
+          state.options.end_slot);
+  std::unique_lock lock(state.mutex);
+  Place& place = state.place_of(slot);
+  require(place.slot < slot || (place.slot == slot && place.state != Place::State::acquired),
+          ExitCode::internal, "loader", "slot {} acquired a second time", slot);
+  if (!state.settled(slot)) {
+    const auto start = std::chrono::steady_clock::now();
+    state.slot_changed.wait(lock, [&] { return state.settled(slot); });
+    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
+    state.wait_seconds += waited.count();
+  }
+  if (slot >= state.error_slot) std::rethrow_exception(state.error);
+  place.state = Place::State::acquired;
+  return {slot, place.images, place.labels, place.sample_ids};
+}
+
+void Loader::release(const Batch& batch) {
+  State& state = *state_;
+  {
+    const std::lock_guard lock(state.mutex);
+    Place& place = state.place_of(batch.slot);
+    require(place.slot == batch.slot && place.state == Place::State::acquired, ExitCode::internal,
+            "loader", "slot {} released without being acquired", batch.slot);
+    place.slot += state.ring.size();
+    place.state = Place::State::filling;
+    place.rows_taken = place.rows_done = 0;
+  }
+  state.work_wanted.notify_all();
+}
+
+double Loader::take_wait_seconds() {
+  const std::lock_guard lock(state_->mutex);
+  return std::exchange(state_->wait_seconds, 0.0);
+}
+
+}  // namespace convoy
