@@ -1,0 +1,117 @@
+// Config: every setting of a run, with its default. A YAML file and --set overrides become these
+// structs; an unknown key, a wrong type or a value out of range is an Error(config) that names
+// file, line and key.
+//
+// To add a setting: a member here, and its line in the field list of its struct in
+// config_fields.h,
+// which reads, checks and prints it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "data/sampler.h"
+#include "data/transform.h"
+#include "ops/activation.h"
+#include "ops/pool.h"
+
+namespace convoy {
+
+struct ModelConfig {
+  std::string name = "resnet20";  // one of models()
+  int classes = 0;                // 0: as many as the training split has
+  // LeNet-5 alone: today's habits by default; tanh and average are those of 1998.
+  ActivationKind activation = ActivationKind::relu;
+  PoolKind pooling = PoolKind::max;
+};
+
+struct DataConfig {
+  std::string path;                       // folder with manifest.h5, as `convoy pack` makes it
+  std::string train = "train";            // split to train on
+  std::string validation = "validation";  // split to evaluate on; "": no evaluation
+  Order order = Order::full;              // a new permutation of all samples each epoch
+  std::vector<Transform> augment;         // of training images, in this order
+  std::vector<Transform> evaluate;        // of evaluation images
+  int channels = 3;                       // 1 makes colour images grey, 3 repeats grey ones
+  std::vector<double> mean, std;          // of pixels in [0, 1]; empty: the training split's
+  int loader_threads = 0;                 // per rank; 0: as many as worker threads
+  int ahead = 0;                          // micro-batches prepared per rank; 0: two steps' worth
+};
+
+struct BatchConfig {
+  int global = 128;  // samples of one optimizer step, over all ranks
+  // Micro-batches that the global batch is cut into, each with its own batch-norm statistics: part
+  // of the result, and the largest number of ranks. 0: the largest divisor up to 8.
+  int lanes = 0;
+};
+
+enum class OptimizerKind { sgd };
+
+struct OptimizerConfig {
+  OptimizerKind name = OptimizerKind::sgd;
+  double lr = 0.1;           // peak learning rate, as it is
+  double lr_per_256 = 0;     // above 0: lr = lr_per_256 * batch.global / 256 (Goyal et al., 2017)
+  double momentum = 0.9;     //
+  bool nesterov = false;     //
+  double weight_decay = 0;   // added to the gradient, as torch.optim.SGD does
+  bool decay_norms = false;  // also decay biases and batch-norm scales and shifts
+};
+
+enum class ScheduleKind { constant, step, cosine };
+
+struct ScheduleConfig {
+  ScheduleKind name = ScheduleKind::constant;
+  double warmup_epochs = 0;     // linear from lr / warm-up steps up to lr
+  std::vector<double> epochs;   // step: where the rate falls
+  double factor = 0.1;          // step: by what
+  double final_fraction = 0.0;  // cosine: of lr, at the end of the run
+};
+
+struct EvaluationConfig {
+  int every_epochs = 1;  // 0: after the last step alone
+  int batch = 100;       // samples per forward pass: fixed, so that results do not depend on ranks
+};
+
+struct CheckpointConfig {
+  int every_epochs = 1;          // 0: never for this reason
+  std::int64_t every_steps = 0;  // likewise
+  int keep = 3;                  // newest ones kept
+};
+
+struct Config {
+  std::string name = "run";
+  std::string run_folder;  // "": runs/NAME
+  std::uint64_t seed = 1;  // of weights, order and augmentation
+  int epochs = 10;  // passes over the training split; the step that completes the last ends it
+  std::int64_t steps = 0;  // above 0: this many steps instead
+  ModelConfig model;
+  DataConfig data;
+  BatchConfig batch;
+  OptimizerConfig optimizer;
+  ScheduleConfig schedule;
+  EvaluationConfig evaluation;
+  CheckpointConfig checkpoint;
+  std::string backend = "onednn";  // onednn | reference
+  int threads = 0;                 // worker threads per rank; 0: its share of the host's cores
+  int threads_per_lane = 1;        // OpenMP threads inside one lane: part of the result
+  int log_every_steps = 50;
+  double deadline_seconds = 300;  // for any wait on another rank
+};
+
+// `overrides` are "key.key=value" with the value in YAML. Automatic values that depend on the
+// configuration alone (lanes, lr, run_folder) are filled in.
+Config load_config(const std::filesystem::path& file,
+                   const std::vector<std::string>& overrides = {});
+// The same from text; `name` stands for the file in errors.
+Config parse_config(const std::string& text, std::string_view name,
+                    const std::vector<std::string>& overrides = {});
+
+// As YAML that parse_config reads back to the same configuration.
+std::string to_yaml(const Config& config);
+// The model and its settings on one line: what a checkpoint remembers.
+std::string to_text(const ModelConfig& model);
+
+}  // namespace convoy

@@ -1,0 +1,168 @@
+// The field lists of the configuration: one per struct of config.h, each serving reading, range
+// checks, the search for unknown keys, and printing.
+//
+// A visitor has
+//   field(name, value, range)      numbers, texts, true/false, lists of numbers
+//   choice(name, value, choices)   one of a few named values
+//   section(name, value)           a struct
+//   transforms(name, values)       a list of transforms
+#pragma once
+
+#include <limits>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "trainer/config.h"
+#include "trainer/models/models.h"
+
+namespace convoy {
+
+// What a number may be; the ends belong to the range unless `above`.
+struct Range {
+  double min = -std::numeric_limits<double>::infinity();
+  double max = std::numeric_limits<double>::infinity();
+  bool above = false;  // `min` itself is too small
+
+  bool holds(double x) const { return (above ? x > min : x >= min) && x <= max; }
+};
+
+template <class T>
+using Choices = std::vector<std::pair<std::string, T>>;
+
+inline Choices<std::string> model_names() {
+  Choices<std::string> choices;
+  for (const Model& model : models) choices.emplace_back(model.name, model.name);
+  return choices;
+}
+
+// In the order of the variant.
+inline const Choices<Transform>& transform_kinds() {
+  static const Choices<Transform> kinds = {{"resize", Resize{}},
+                                           {"resize_exact", ResizeExact{}},
+                                           {"center_crop", CenterCrop{}},
+                                           {"pad_and_crop", PadAndCrop{}},
+                                           {"flip", HorizontalFlip{}}};
+  return kinds;
+}
+
+constexpr Range at_least_0{.min = 0};
+constexpr Range at_least_1{.min = 1};
+constexpr Range share{.min = 0, .max = 1};
+
+template <class V>
+void fields(V& v, Resize& t) {
+  v.field("size", t.size, at_least_1);
+}
+template <class V>
+void fields(V& v, ResizeExact& t) {
+  v.field("height", t.height, at_least_1);
+  v.field("width", t.width, at_least_1);
+}
+template <class V>
+void fields(V& v, CenterCrop& t) {
+  v.field("size", t.size, at_least_1);
+}
+template <class V>
+void fields(V& v, PadAndCrop& t) {
+  v.field("size", t.size, at_least_1);
+  v.field("pad", t.pad, at_least_0);
+}
+template <class V>
+void fields(V& v, HorizontalFlip& t) {
+  v.field("probability", t.probability, share);
+}
+
+template <class V>
+void fields(V& v, ModelConfig& c) {
+  v.choice("name", c.name, model_names());
+  v.field("classes", c.classes, at_least_0);
+  v.choice("activation", c.activation,
+           Choices<ActivationKind>{{"relu", ActivationKind::relu},
+                                   {"sigmoid", ActivationKind::sigmoid},
+                                   {"tanh", ActivationKind::tanh}});
+  v.choice("pooling", c.pooling,
+           Choices<PoolKind>{{"max", PoolKind::max}, {"average", PoolKind::average}});
+}
+
+template <class V>
+void fields(V& v, DataConfig& c) {
+  v.field("path", c.path);
+  v.field("train", c.train);
+  v.field("validation", c.validation);
+  v.choice("order", c.order,
+           Choices<Order>{{"full", Order::full}, {"sequential", Order::sequential}});
+  v.transforms("augment", c.augment);
+  v.transforms("evaluate", c.evaluate);
+  v.field("channels", c.channels, {.min = 1, .max = 3});
+  v.field("mean", c.mean);
+  v.field("std", c.std, {.min = 0, .above = true});
+  v.field("loader_threads", c.loader_threads, at_least_0);
+  v.field("ahead", c.ahead, at_least_0);
+}
+
+template <class V>
+void fields(V& v, BatchConfig& c) {
+  v.field("global", c.global, at_least_1);
+  v.field("lanes", c.lanes, at_least_0);
+}
+
+template <class V>
+void fields(V& v, OptimizerConfig& c) {
+  v.choice("name", c.name, Choices<OptimizerKind>{{"sgd", OptimizerKind::sgd}});
+  v.field("lr", c.lr, at_least_0);
+  v.field("lr_per_256", c.lr_per_256, at_least_0);
+  v.field("momentum", c.momentum, {.min = 0, .max = 0.9999});
+  v.field("nesterov", c.nesterov);
+  v.field("weight_decay", c.weight_decay, at_least_0);
+  v.field("decay_norms", c.decay_norms);
+}
+
+template <class V>
+void fields(V& v, ScheduleConfig& c) {
+  v.choice("name", c.name,
+           Choices<ScheduleKind>{{"constant", ScheduleKind::constant},
+                                 {"step", ScheduleKind::step},
+                                 {"cosine", ScheduleKind::cosine}});
+  v.field("warmup_epochs", c.warmup_epochs, at_least_0);
+  v.field("epochs", c.epochs, at_least_0);
+  v.field("factor", c.factor, {.min = 0, .max = 1, .above = true});
+  v.field("final_fraction", c.final_fraction, share);
+}
+
+template <class V>
+void fields(V& v, EvaluationConfig& c) {
+  v.field("every_epochs", c.every_epochs, at_least_0);
+  v.field("batch", c.batch, at_least_1);
+}
+
+template <class V>
+void fields(V& v, CheckpointConfig& c) {
+  v.field("every_epochs", c.every_epochs, at_least_0);
+  v.field("every_steps", c.every_steps, at_least_0);
+  v.field("keep", c.keep, at_least_1);
+}
+
+template <class V>
+void fields(V& v, Config& c) {
+  v.field("name", c.name);
+  v.field("run_folder", c.run_folder);
+  v.field("seed", c.seed);
+  v.field("epochs", c.epochs, at_least_1);
+  v.field("steps", c.steps, at_least_0);
+  v.section("model", c.model);
+  v.section("data", c.data);
+  v.section("batch", c.batch);
+  v.section("optimizer", c.optimizer);
+  v.section("schedule", c.schedule);
+  v.section("evaluation", c.evaluation);
+  v.section("checkpoint", c.checkpoint);
+  v.choice("backend", c.backend,
+           Choices<std::string>{{"onednn", "onednn"}, {"reference", "reference"}});
+  v.field("threads", c.threads, at_least_0);
+  v.field("threads_per_lane", c.threads_per_lane, at_least_1);
+  v.field("log_every_steps", c.log_every_steps, at_least_1);
+  v.field("deadline_seconds", c.deadline_seconds, {.min = 0, .above = true});
+}
+
+}  // namespace convoy

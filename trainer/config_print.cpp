@@ -1,0 +1,91 @@
+// Prints configurations by their field lists.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <type_traits>
+
+#include "trainer/config_fields.h"
+
+namespace convoy {
+namespace {
+
+// A text as YAML that no parser can take for anything else.
+std::string quoted(const std::string& text) {
+  return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// Prints a struct as YAML, in lines or as one flow map.
+class Printer {
+ public:
+  explicit Printer(bool flow) : flow_(flow) {}
+
+  template <class T>
+  void field(const std::string& name, const T& value, const Range& = {}) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      entry(name, quoted(value));
+    } else {
+      entry(name, fmt::format("{}", value));
+    }
+  }
+  template <class T>
+  void field(const std::string& name, const std::vector<T>& values, const Range& = {}) {
+    std::string list;
+    for (const T& value : values) list += fmt::format("{}{}", list.empty() ? "" : ", ", value);
+    entry(name, "[" + list + "]");
+  }
+  template <class T>
+  void choice(const std::string& name, const T& value, const Choices<T>& choices) {
+    entry(name, std::ranges::find(choices, value, &std::pair<std::string, T>::second)->first);
+  }
+  template <class T>
+  void section(const std::string& name, T& value) {
+    entry(name, "");
+    indent_ += 2;
+    fields(*this, value);
+    indent_ -= 2;
+  }
+  void transforms(const std::string& name, std::vector<Transform>& values) {
+    std::string list;
+    for (Transform& transform : values) {
+      Printer item(true);
+      std::visit([&](auto& t) { fields(item, t); }, transform);
+      list += fmt::format("{}{{{}: {{{}}}}}", list.empty() ? "" : ", ",
+                          transform_kinds()[transform.index()].first, item.text());
+    }
+    entry(name, "[" + list + "]");
+  }
+
+  const std::string& text() const { return text_; }
+
+ private:
+  void entry(const std::string& name, const std::string& value) {
+    if (flow_) {
+      text_ += fmt::format("{}{}: {}", text_.empty() ? "" : ", ", name, value);
+    } else {
+      text_ += fmt::format("{:{}}{}:{}{}\n", "", indent_, name, value.empty() ? "" : " ", value);
+    }
+  }
+
+  bool flow_;
+  int indent_ = 0;
+  std::string text_;
+};
+
+}  // namespace
+
+std::string to_yaml(const Config& config) {
+  Printer printer(false);
+  Config copy = config;
+  fields(printer, copy);
+  return printer.text();
+}
+
+std::string to_text(const ModelConfig& model) {
+  Printer printer(true);
+  ModelConfig copy = model;
+  fields(printer, copy);
+  return printer.text();
+}
+
+}  // namespace convoy
