@@ -31,9 +31,11 @@ class Backend {
   virtual std::string name()
       const = 0;  // with version and instruction set, as the agreement check compares it
   virtual std::unique_ptr<Kernel> make(const Op& op, const KernelRequest& request) = 0;
-  // Copies between layouts of one logical tensor.
-  virtual void reorder(const TensorDesc& from, const void* src, const TensorDesc& to,
-                       void* dst) = 0;
+  // Copies one logical tensor from one layout to another; its backward copies gradients the other
+  // way.
+  virtual std::unique_ptr<Kernel> make_reorder(const TensorDesc& from, const TensorDesc& to) = 0;
+  // Once, off the hot path.
+  void reorder(const TensorDesc& from, const void* src, const TensorDesc& to, void* dst);
   virtual std::string layout_name(const TensorDesc& desc) const = 0;
 };
 

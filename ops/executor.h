@@ -41,18 +41,12 @@ class PreparedWeights {
 
  private:
   friend class Executor;
-  struct Copy {
-    TensorDesc from;
-    std::size_t from_offset;  // floats in the parameter arena
-    TensorDesc to;
-    std::size_t to_offset;  // bytes in arena_
-  };
-  const Plan& plan_;
-  const Parameters& parameters_;
-  std::vector<Copy> copies_;
-  std::vector<std::vector<std::ptrdiff_t>>
-      forward_;  // [step][parameter]: byte offset, or -1 for the master
-  std::vector<std::vector<std::ptrdiff_t>> backward_;  // likewise
+  // Byte offsets in arena_ of the copies for one step's parameters; -1: the master itself.
+  using Offsets = std::array<std::ptrdiff_t, KernelBuffers::max_parameters>;
+
+  std::vector<std::unique_ptr<Kernel>> copies_;  // bound reorders
+  std::vector<Offsets> forward_;                 // by step
+  std::vector<Offsets> backward_;
   Arena arena_;
 };
 

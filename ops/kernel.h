@@ -68,7 +68,8 @@ class Kernel {
   // Cheap; may be called again when a pointer changes (the input slot does at every step).
   virtual void bind(const KernelBuffers& buffers) { buffers_ = buffers; }
   virtual void forward(const StepArgs& args) = 0;
-  // Writes diff_src (where wanted) and gradients (where wanted).
+  // Writes diff_src and gradients, each where wanted. May overwrite diff_dst, which nobody reads
+  // afterwards.
   virtual void backward(const StepArgs& args) = 0;
 
  protected:

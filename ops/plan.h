@@ -81,11 +81,10 @@ class Plan {
   // One line per step and the memory plan; also what the ranks compare before step one.
   std::string describe() const;
 
- private:
-  friend class Executor;
-  friend class Parameters;
-  struct Schedule;  // offsets and gradient routing, for the executor
+  struct Schedule;  // offsets and gradient routing, for the executor: plan_schedule.h
+  const Schedule& schedule() const { return *schedule_; }
 
+ private:
   Backend& backend_;
   PlanOptions options_;
   Shape images_;

@@ -1,0 +1,175 @@
+#include "ops/executor.h"
+
+#include <cstring>
+
+#include "ops/core/check.h"
+#include "ops/plan_schedule.h"
+
+namespace convoy {
+
+Parameters::Parameters(const Plan& plan)
+    : backend_(plan.backend()),
+      placed_(plan.parameters()),
+      arena_(plan.parameter_floats() * sizeof(float), "parameters") {}
+
+void Parameters::read(int index, std::span<const float> arena, std::span<float> logical) const {
+  const PlacedParameter& p = placed_[index];
+  backend_.reorder(p.desc, arena.data() + p.offset, plain_desc(p.desc.shape), logical.data());
+}
+
+void Parameters::write(int index, std::span<float> arena, std::span<const float> logical) const {
+  const PlacedParameter& p = placed_[index];
+  backend_.reorder(plain_desc(p.desc.shape), logical.data(), p.desc, arena.data() + p.offset);
+}
+
+PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters) {
+  std::size_t bytes = 0;
+  const auto reserve = [&](const std::vector<TensorDesc>& wanted) {
+    Offsets offsets;
+    offsets.fill(-1);
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      if (wanted[i].bytes == 0) continue;
+      offsets[i] = static_cast<std::ptrdiff_t>(bytes);
+      bytes += align_up(wanted[i].bytes);
+    }
+    return offsets;
+  };
+  for (const PlanStep& step : plan.steps()) {
+    forward_.push_back(reserve(step.spec.prepared));
+    // Backward uses forward's copy where it wants the same.
+    std::vector<TensorDesc> further = step.spec.prepared_backward;
+    for (std::size_t i = 0; i < further.size(); ++i) {
+      if (further[i] == step.spec.prepared[i]) further[i].bytes = 0;
+    }
+    backward_.push_back(reserve(further));
+    for (std::size_t i = 0; i < further.size(); ++i) {
+      if (step.spec.prepared_backward[i].bytes > 0 && backward_.back()[i] < 0) {
+        backward_.back()[i] = forward_.back()[i];
+      }
+    }
+  }
+  arena_ = Arena(bytes, "prepared weights");
+
+  for (std::size_t s = 0; s < plan.steps().size(); ++s) {
+    const PlanStep& step = plan.steps()[s];
+    const auto copy = [&](std::size_t i, const TensorDesc& to, std::ptrdiff_t offset) {
+      const PlacedParameter& from = plan.parameters()[step.parameters[i]];
+      KernelBuffers buffers;
+      buffers.src[0] = reinterpret_cast<const std::byte*>(parameters.arena().data() + from.offset);
+      buffers.dst = arena_.data() + offset;
+      copies_.push_back(plan.backend().make_reorder(from.desc, to));
+      copies_.back()->bind(buffers);
+    };
+    for (std::size_t i = 0; i < step.parameters.size(); ++i) {
+      if (forward_[s][i] >= 0) copy(i, step.spec.prepared[i], forward_[s][i]);
+      if (backward_[s][i] >= 0 && backward_[s][i] != forward_[s][i]) {
+        copy(i, step.spec.prepared_backward[i], backward_[s][i]);
+      }
+    }
+  }
+}
+
+void PreparedWeights::refresh(int part, int parts) {
+  for (std::size_t i = part; i < copies_.size(); i += parts) copies_[i]->forward({});
+}
+
+struct Executor::State {
+  const Plan& plan;
+  Arena arena;
+  std::vector<std::unique_ptr<Kernel>> kernels;
+  std::vector<KernelBuffers> buffers;
+  std::vector<int> input_readers;  // steps whose src[0] is the caller's images
+  const float* images = nullptr;
+  const std::int32_t* labels = nullptr;
+
+  std::byte* at(Place place) const { return place < 0 ? nullptr : arena.data() + place; }
+  const float* floats(Place place) const { return reinterpret_cast<const float*>(at(place)); }
+};
+
+Executor::Executor(const Plan& plan, const Parameters& parameters, const PreparedWeights& prepared)
+    : state_(std::make_unique<State>(
+          State{plan, Arena(plan.activation_bytes(), "activations"), {}, {}, {}})) {
+  const Plan::Schedule& schedule = state_->plan.schedule();
+  for (std::size_t s = 0; s < plan.steps().size(); ++s) {
+    const PlanStep& step = plan.steps()[s];
+    const ScheduledStep& entry = schedule.steps[s];
+    std::vector<TensorDesc> masters;
+    KernelBuffers b;
+    for (std::size_t i = 0; i < step.parameters.size(); ++i) {
+      const PlacedParameter& parameter = plan.parameters()[step.parameters[i]];
+      masters.push_back(parameter.desc);
+      b.parameters[i] = parameters.arena().data() + parameter.offset;
+      b.gradient_offsets[i] = parameter.offset;
+      b.gradient_wanted[i] = plan.mode() == Mode::training && !is_statistic(parameter.role);
+      const auto copy = [&](std::ptrdiff_t offset) {
+        return offset < 0 ? nullptr : prepared.arena_.data() + offset;
+      };
+      b.prepared[i] = copy(prepared.forward_[s][i]);
+      b.prepared_backward[i] = copy(prepared.backward_[s][i]);
+    }
+    for (int i = 0; i < 2; ++i) {
+      b.src[i] = state_->at(entry.src[i]);
+      b.diff_dst[i] = state_->at(entry.diff_dst[i]);
+      b.diff_src[i] = state_->at(entry.diff_src[i]);
+    }
+    b.dst = state_->at(entry.dst);
+    b.workspace = state_->at(entry.workspace);
+    b.scratchpad = state_->at(schedule.scratchpad);
+    if (entry.src[0] == graph_input) state_->input_readers.push_back(static_cast<int>(s));
+    require(entry.src[1] != graph_input, ExitCode::config, step.name,
+            "reads the images as its second input, expected them as the first");
+
+    state_->kernels.push_back(
+        entry.reorder ? plan.backend().make_reorder(entry.offered[0], entry.offered[1])
+                      : plan.backend().make(step.op, {.place = step.name,
+                                                      .mode = plan.mode(),
+                                                      .src = entry.offered,
+                                                      .parameters = masters,
+                                                      .source_gradient = entry.source_gradient}));
+    state_->kernels.back()->bind(b);
+    state_->buffers.push_back(b);
+  }
+}
+
+Executor::~Executor() = default;
+
+void Executor::forward(const float* images, const std::int32_t* labels, float* gradients) {
+  if (images != state_->images) {
+    state_->images = images;
+    for (const int step : state_->input_readers) {
+      state_->buffers[step].src[0] = reinterpret_cast<const std::byte*>(images);
+      state_->kernels[step]->bind(state_->buffers[step]);
+    }
+  }
+  state_->labels = labels;
+  const StepArgs args{.labels = labels, .gradients = gradients};
+  for (const std::unique_ptr<Kernel>& kernel : state_->kernels) kernel->forward(args);
+}
+
+void Executor::backward(float loss_scale, float* gradients,
+                        const std::function<void(std::size_t)>& on_ready) {
+  const StepArgs args{.labels = state_->labels, .gradients = gradients, .loss_scale = loss_scale};
+  for (std::size_t s = state_->kernels.size(); s-- > 0;) {
+    const ScheduledStep& entry = state_->plan.schedule().steps[s];
+    if (!entry.has_backward) continue;
+    state_->kernels[s]->backward(args);
+    for (const auto& [into, from, count] : entry.accumulations) {
+      auto* total = reinterpret_cast<float*>(state_->at(into));
+      const float* term = state_->floats(from);
+      for (std::size_t i = 0; i < count; ++i) total[i] += term[i];
+    }
+    if (entry.ready > 0) on_ready(entry.ready);
+  }
+}
+
+std::span<const float> Executor::losses() const {
+  return {state_->floats(state_->plan.schedule().losses),
+          static_cast<std::size_t>(state_->plan.images()[0])};
+}
+
+std::span<const float> Executor::logits() const {
+  return {state_->floats(state_->plan.schedule().logits),
+          static_cast<std::size_t>(state_->plan.logits().elements())};
+}
+
+}  // namespace convoy

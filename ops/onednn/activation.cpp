@@ -1,0 +1,164 @@
+// Element-wise ops in the layout of their input: non-linearities by oneDNN, in place; addition by
+// our own loop; flatten as a change of name.
+#include <cstring>
+
+#include "ops/onednn/kernels.h"
+#include "ops/onednn/loops.h"
+
+namespace convoy::onednn {
+namespace {
+
+class ActivationKernel : public Kernel {
+ public:
+  ActivationKernel(dnnl::algorithm algorithm, const KernelRequest& request, Context& context) {
+    const MemoryDesc data = context.memory_desc(request.src[0]);
+    const bool training = request.mode == Mode::training;
+    spec_.src = {request.src[0]};
+    spec_.dst = request.src[0];
+    spec_.backward_reads_dst = true;
+    spec_.forward_in_place = true;
+    spec_.backward_in_place = true;
+    const auto forward = eltwise_forward(context.engine(), training, algorithm, data);
+    spec_.algorithm = forward.impl_info_str();
+    forward_ = Call(context, dnnl::eltwise_forward(forward));
+    forward_.declare(DNNL_ARG_SRC, data);
+    forward_.declare(DNNL_ARG_DST, data);
+    if (!training) return;
+    const auto backward = eltwise_backward(context.engine(), algorithm, data, forward);
+    backward_ = Call(context, dnnl::eltwise_backward(backward));
+    backward_.declare(DNNL_ARG_DST, data);
+    backward_.declare(DNNL_ARG_DIFF_DST, data);
+    backward_.declare(DNNL_ARG_DIFF_SRC, data);
+  }
+
+  void bind(const KernelBuffers& b) override {
+    Kernel::bind(b);
+    forward_.set(DNNL_ARG_SRC, b.src[0]);
+    forward_.set(DNNL_ARG_DST, b.dst);
+    backward_.set(DNNL_ARG_DST, b.dst);
+    backward_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
+    backward_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
+  }
+  void forward(const StepArgs&) override { forward_.run(); }
+  void backward(const StepArgs&) override {
+    if (buffers_.diff_src[0]) backward_.run();
+  }
+
+ private:
+  Call forward_;
+  Call backward_;
+};
+
+class AddKernel : public Kernel {
+ public:
+  explicit AddKernel(const KernelRequest& request) {
+    spec_.src = {request.src[0], request.src[0]};
+    spec_.dst = request.src[0];
+    spec_.algorithm = "loops";
+  }
+  void forward(const StepArgs&) override {
+    best_loops().add(floats(buffers_.dst), floats(buffers_.src[0]), floats(buffers_.src[1]),
+                     count());
+  }
+  void backward(const StepArgs&) override {
+    for (std::byte* diff_src : buffers_.diff_src) {
+      if (diff_src) std::memcpy(diff_src, buffers_.diff_dst[0], spec_.dst.bytes);
+    }
+  }
+
+ private:
+  static float* floats(std::byte* data) { return reinterpret_cast<float*>(data); }
+  static const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
+  std::size_t count() const { return spec_.dst.bytes / sizeof(float); }
+};
+
+class FlattenKernel : public Kernel {
+ public:
+  FlattenKernel(const Shape& dst, const KernelRequest& request) {
+    spec_.src = {plain_desc(request.src[0].shape)};
+    spec_.dst = plain_desc(dst);
+    spec_.forward_in_place = true;
+    spec_.backward_in_place = true;
+    spec_.algorithm = "alias";
+  }
+  void forward(const StepArgs&) override { copy(buffers_.dst, buffers_.src[0]); }
+  void backward(const StepArgs&) override {
+    if (buffers_.diff_src[0]) copy(buffers_.diff_src[0], buffers_.diff_dst[0]);
+  }
+
+ private:
+  void copy(std::byte* to, const std::byte* from) const {
+    if (to != from) std::memcpy(to, from, spec_.dst.bytes);
+  }
+};
+
+class ReorderKernel : public Kernel {
+ public:
+  ReorderKernel(const TensorDesc& from, const TensorDesc& to, Context& context) {
+    const bool from_plain = from.layout.plain();
+    const MemoryDesc known = context.memory_desc(from_plain ? to : from);
+    const MemoryDesc src = context.memory_desc(from, onednn::dims_of(known));
+    const MemoryDesc dst = context.memory_desc(to, onednn::dims_of(known));
+    spec_.src = {from};
+    spec_.dst = to;
+    spec_.algorithm = "reorder";
+    forward_ = make(src, dst, context);
+    backward_ = make(dst, src, context);
+  }
+  void bind(const KernelBuffers& b) override {
+    Kernel::bind(b);
+    forward_.set(DNNL_ARG_FROM, b.src[0]);
+    forward_.set(DNNL_ARG_TO, b.dst);
+    backward_.set(DNNL_ARG_FROM, b.diff_dst[0]);
+    backward_.set(DNNL_ARG_TO, b.diff_src[0]);
+  }
+  void forward(const StepArgs&) override { forward_.run(); }
+  void backward(const StepArgs&) override {
+    if (buffers_.diff_src[0]) backward_.run();
+  }
+
+ private:
+  static Call make(const MemoryDesc& from, const MemoryDesc& to, Context& context) {
+    const dnnl::reorder::primitive_desc desc(context.engine(), from, context.engine(), to);
+    Call call(context, dnnl::reorder(desc));
+    call.declare(DNNL_ARG_FROM, from);
+    call.declare(DNNL_ARG_TO, to);
+    return call;
+  }
+  Call forward_;
+  Call backward_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_kernel(const Activation& op, const KernelRequest& request,
+                                    Context& context) {
+  switch (op.kind) {
+    case ActivationKind::relu:
+      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_relu_use_dst_for_bwd,
+                                                request, context);
+    case ActivationKind::sigmoid:
+      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_logistic_use_dst_for_bwd,
+                                                request, context);
+    case ActivationKind::tanh:
+      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_tanh_use_dst_for_bwd,
+                                                request, context);
+  }
+  fail(ExitCode::internal, request.place, "unknown activation");
+}
+
+std::unique_ptr<Kernel> make_kernel(const Add&, const KernelRequest& request, Context&) {
+  return std::make_unique<AddKernel>(request);
+}
+
+std::unique_ptr<Kernel> make_kernel(const Flatten& op, const KernelRequest& request, Context&) {
+  const std::array inputs{request.src[0].shape};
+  return std::make_unique<FlattenKernel>(output_shape(op, request.place, inputs), request);
+}
+
+std::unique_ptr<Kernel> make_reorder_kernel(const TensorDesc& from, const TensorDesc& to,
+                                            Context& context) {
+  return std::make_unique<ReorderKernel>(from, to, context);
+}
+
+}  // namespace convoy::onednn

@@ -1,0 +1,187 @@
+// Batch normalisation with a fused addition and ReLU, by our own loops over the layout of its
+// input. The library has no batch-norm + add + ReLU on CPUs, and its two-pass statistics read the
+// map twice.
+//
+// Forward: one pass for the statistics, one to normalise, add and cut. Backward: one pass for the
+// two sums (which also writes the gradient of the added input), one for diff_src. Each chunk of
+// channels finishes all its passes while it is in cache.
+#include <cmath>
+#include <cstring>
+
+#include "ops/onednn/kernels.h"
+
+namespace convoy::onednn {
+namespace {
+
+class BatchNormKernel : public Kernel {
+ public:
+  BatchNormKernel(const BatchNorm& op, const KernelRequest& request, Context& context,
+                  std::span<const Shape> inputs)
+      : op_(op),
+        training_(request.mode == Mode::training),
+        threads_(context.threads()),
+        loops_(best_loops()) {
+    TensorDesc map = request.src[0];
+    if (!context.chunks_of(context.memory_desc(map))) {
+      map = context.tensor(map.shape, context.blocked(onednn::dims_of(map.shape)));
+    }
+    map_ = *context.chunks_of(context.memory_desc(map));
+    spec_.src.assign(op.add ? 2 : 1, map);
+    spec_.dst = map;
+    for (const ParameterSpec& parameter : parameters(op, inputs)) {
+      spec_.parameters.push_back(plain_desc(parameter.shape));
+    }
+    spec_.prepared.resize(spec_.parameters.size());
+    spec_.prepared_backward.resize(spec_.parameters.size());
+    spec_.workspace = training_ ? 2 * padded_channels() * sizeof(float) : 0;
+    spec_.backward_reads_src = true;
+    spec_.backward_reads_dst = op.add && op.relu;
+    spec_.backward_in_place = !op.add;
+    spec_.shares_diff_dst = op.add;
+    spec_.sums_diff_dst = true;
+    spec_.algorithm = fmt::format("loops{}", map_.width);
+  }
+
+  void forward(const StepArgs& args) override {
+    for_each_chunk([&](std::int64_t chunk) {
+      float scale[max_width], shift[max_width];
+      if (training_) {
+        measure(chunk, args);
+        coefficients(chunk, means() + chunk * map_.width, inverse_deviations() + chunk * map_.width,
+                     scale, shift);
+      } else {
+        running_coefficients(chunk, scale, shift);
+      }
+      loops_.normalize(map_, chunk, floats(buffers_.src[0]),
+                       op_.add ? floats(buffers_.src[1]) : nullptr, floats(buffers_.dst), scale,
+                       shift, op_.relu);
+    });
+  }
+
+  void backward(const StepArgs& args) override {
+    for_each_chunk([&](std::int64_t chunk) { backward_chunk(chunk, args); });
+  }
+
+ private:
+  enum { gamma, beta, running_mean, running_variance };
+
+  static float* floats(std::byte* data) { return reinterpret_cast<float*>(data); }
+  static const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
+
+  std::size_t padded_channels() const { return static_cast<std::size_t>(map_.chunks * map_.width); }
+  float* means() const { return floats(buffers_.workspace); }
+  float* inverse_deviations() const { return means() + padded_channels(); }
+  int channels_in(std::int64_t chunk) const {
+    return static_cast<int>(std::min<std::int64_t>(map_.width, map_.channels - chunk * map_.width));
+  }
+
+  template <class Body>
+  void for_each_chunk(const Body& body) const {
+#pragma omp parallel for num_threads(threads_) if (threads_ > 1)
+    for (std::int64_t chunk = 0; chunk < map_.chunks; ++chunk) body(chunk);
+  }
+
+  // Batch statistics into the workspace and the lane's arena.
+  void measure(std::int64_t chunk, const StepArgs& args) const {
+    float* mean = means() + chunk * map_.width;
+    float* inverse = inverse_deviations() + chunk * map_.width;
+    float variance[max_width];
+    loops_.statistics(map_, chunk, floats(buffers_.src[0]), mean, variance);
+    const auto count = static_cast<double>(map_.images * map_.pixels);
+    const double unbiased = count > 1 ? count / (count - 1) : 1.0;
+    float* lane_mean =
+        args.gradients + buffers_.gradient_offsets[running_mean] + chunk * map_.width;
+    float* lane_variance =
+        args.gradients + buffers_.gradient_offsets[running_variance] + chunk * map_.width;
+    for (int c = 0; c < channels_in(chunk); ++c) {
+      lane_mean[c] = mean[c];
+      lane_variance[c] = static_cast<float>(variance[c] * unbiased);
+    }
+    for (int c = 0; c < map_.width; ++c) inverse[c] = 1.0f / std::sqrt(variance[c] + op_.epsilon);
+  }
+
+  // z = src * scale + shift. Channels that only pad the chunk get zeros, and so stay zero.
+  void coefficients(std::int64_t chunk, const float* mean, const float* inverse, float* scale,
+                    float* shift) const {
+    const float* g = buffers_.parameters[gamma] + chunk * map_.width;
+    const float* b = buffers_.parameters[beta] + chunk * map_.width;
+    for (int c = 0; c < map_.width; ++c) {
+      const bool real = c < channels_in(chunk);
+      scale[c] = real ? g[c] * inverse[c] : 0.0f;
+      shift[c] = real ? b[c] - mean[c] * scale[c] : 0.0f;
+    }
+  }
+
+  void running_coefficients(std::int64_t chunk, float* scale, float* shift) const {
+    float mean[max_width] = {}, inverse[max_width] = {};
+    for (int c = 0; c < channels_in(chunk); ++c) {
+      mean[c] = buffers_.parameters[running_mean][chunk * map_.width + c];
+      inverse[c] = 1.0f / std::sqrt(buffers_.parameters[running_variance][chunk * map_.width + c] +
+                                    op_.epsilon);
+    }
+    coefficients(chunk, mean, inverse, scale, shift);
+  }
+
+  void backward_chunk(std::int64_t chunk, const StepArgs& args) const {
+    const float* mean = means() + chunk * map_.width;
+    const float* inverse = inverse_deviations() + chunk * map_.width;
+    float scale[max_width], shift[max_width];
+    coefficients(chunk, mean, inverse, scale, shift);
+    NormGradient gradient{.src = floats(buffers_.src[0]),
+                          .dst = floats(buffers_.dst),
+                          .diff_dst = floats(buffers_.diff_dst[0]),
+                          .diff_dst_also = floats(buffers_.diff_dst[1]),
+                          .scale = scale,
+                          .shift = shift,
+                          .mean = mean};
+    if (op_.relu) gradient.mask = op_.add ? ReluMask::from_dst : ReluMask::from_src;
+    if (op_.add || gradient.diff_dst_also) {
+      gradient.diff_sum =
+          floats(op_.add && buffers_.diff_src[1] ? buffers_.diff_src[1] : buffers_.diff_dst[0]);
+    }
+    double sum[max_width] = {}, product[max_width] = {};
+    loops_.gradient_sums(map_, chunk, gradient, sum, product);
+    write_parameter_gradients(chunk, args, inverse, sum, product);
+    if (!buffers_.diff_src[0]) return;
+
+    const auto count = static_cast<double>(map_.images * map_.pixels);
+    float constant[max_width], slope[max_width];
+    for (int c = 0; c < map_.width; ++c) {
+      constant[c] = static_cast<float>(scale[c] * sum[c] / count);
+      slope[c] =
+          static_cast<float>(double{scale[c]} * inverse[c] * inverse[c] * product[c] / count);
+    }
+    if (gradient.diff_sum) {  // the first pass has left the masked sum there
+      gradient.diff_dst = gradient.diff_sum;
+      gradient.diff_dst_also = nullptr;
+      gradient.mask = ReluMask::none;
+    }
+    loops_.gradient(map_, chunk, gradient, floats(buffers_.diff_src[0]), scale, constant, slope);
+  }
+
+  void write_parameter_gradients(std::int64_t chunk, const StepArgs& args, const float* inverse,
+                                 const double* sum, const double* product) const {
+    float* d_gamma = args.gradients + buffers_.gradient_offsets[gamma] + chunk * map_.width;
+    float* d_beta = args.gradients + buffers_.gradient_offsets[beta] + chunk * map_.width;
+    for (int c = 0; c < channels_in(chunk); ++c) {
+      if (buffers_.gradient_wanted[gamma]) d_gamma[c] = static_cast<float>(product[c] * inverse[c]);
+      if (buffers_.gradient_wanted[beta]) d_beta[c] = static_cast<float>(sum[c]);
+    }
+  }
+
+  BatchNorm op_;
+  bool training_;
+  int threads_;
+  const Loops& loops_;
+  ChannelChunks map_;
+};
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_kernel(const BatchNorm& op, const KernelRequest& request,
+                                    Context& context) {
+  const std::array inputs{request.src[0].shape};
+  return std::make_unique<BatchNormKernel>(op, request, context, inputs);
+}
+
+}  // namespace convoy::onednn

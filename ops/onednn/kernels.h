@@ -1,0 +1,31 @@
+// One maker per op: an op of the list without one here does not compile.
+#pragma once
+
+#include <memory>
+
+#include "ops/backend.h"
+#include "ops/onednn/memory.h"
+
+namespace convoy::onednn {
+
+std::unique_ptr<Kernel> make_kernel(const Conv& op, const KernelRequest& request, Context& context);
+std::unique_ptr<Kernel> make_kernel(const Linear& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Pool& op, const KernelRequest& request, Context& context);
+std::unique_ptr<Kernel> make_kernel(const GlobalPool& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const BatchNorm& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Activation& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Add& op, const KernelRequest& request, Context& context);
+std::unique_ptr<Kernel> make_kernel(const Flatten& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const SoftmaxLoss& op, const KernelRequest& request,
+                                    Context& context);
+
+// Copies from one layout to another, and back in the backward pass.
+std::unique_ptr<Kernel> make_reorder_kernel(const TensorDesc& from, const TensorDesc& to,
+                                            Context& context);
+
+}  // namespace convoy::onednn

@@ -1,0 +1,229 @@
+// Compiled once per instruction set, with CONVOY_LOOPS naming the table that it defines. Includes
+// nothing that has inline functions, so that no code for a newer processor can end up in a shared
+// one.
+#include "ops/onednn/loops.h"
+
+namespace convoy::onednn {
+namespace {
+
+template <int Width>
+struct VectorOf;
+template <>
+struct VectorOf<8> {
+  using type = float __attribute__((vector_size(32), may_alias));
+};
+template <>
+struct VectorOf<16> {
+  using type = float __attribute__((vector_size(64), may_alias));
+};
+
+// The map's memory is aligned to a cache line and each pixel's chunk to its width.
+template <int Width>
+using Vector = typename VectorOf<Width>::type;
+
+template <int Width>
+Vector<Width> load(const float* from) {
+  return *reinterpret_cast<const Vector<Width>*>(from);
+}
+template <int Width>
+void store(float* to, Vector<Width> value) {
+  *reinterpret_cast<Vector<Width>*>(to) = value;
+}
+template <int Width>
+Vector<Width> load_channels(const float* from) {
+  Vector<Width> value;
+  for (int c = 0; c < Width; ++c) value[c] = from[c];
+  return value;
+}
+template <int Width>
+void accumulate(double* sums, Vector<Width> values) {
+  for (int c = 0; c < Width; ++c) sums[c] += values[c];
+}
+
+void add(float* dst, const float* a, const float* b, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) dst[i] = a[i] + b[i];
+}
+
+// Four accumulators hide the latency of an addition.
+constexpr int unroll = 4;
+
+template <int Width>
+void statistics(const ChannelChunks& map, std::int64_t chunk, const float* src, float* mean,
+                float* variance) {
+  using V = Vector<Width>;
+  const V origin = load<Width>(src + chunk * map.chunk_stride);
+  double sum[Width] = {}, square[Width] = {};
+  for (std::int64_t n = 0; n < map.images; ++n) {
+    const float* x = src + n * map.image_stride + chunk * map.chunk_stride;
+    V s[unroll] = {}, q[unroll] = {};
+    std::int64_t p = 0;
+    for (; p + unroll <= map.pixels; p += unroll) {
+      for (int u = 0; u < unroll; ++u, x += map.pixel_stride) {
+        const V v = load<Width>(x) - origin;
+        s[u] += v;
+        q[u] += v * v;
+      }
+    }
+    for (; p < map.pixels; ++p, x += map.pixel_stride) {
+      const V v = load<Width>(x) - origin;
+      s[0] += v;
+      q[0] += v * v;
+    }
+    accumulate<Width>(sum, (s[0] + s[1]) + (s[2] + s[3]));
+    accumulate<Width>(square, (q[0] + q[1]) + (q[2] + q[3]));
+  }
+  const double count = static_cast<double>(map.images * map.pixels);
+  for (int c = 0; c < Width; ++c) {
+    const double offset = sum[c] / count;
+    const double spread = square[c] / count - offset * offset;
+    mean[c] = static_cast<float>(origin[c] + offset);
+    variance[c] = spread > 0 ? static_cast<float>(spread) : 0.0f;
+  }
+}
+
+template <int Width, bool Other, bool Relu>
+void normalize_chunk(const ChannelChunks& map, std::int64_t chunk, const float* src,
+                     const float* other, float* dst, const float* scale, const float* shift) {
+  using V = Vector<Width>;
+  const V a = load_channels<Width>(scale), b = load_channels<Width>(shift), zero = {};
+  for (std::int64_t n = 0; n < map.images; ++n) {
+    std::int64_t at = n * map.image_stride + chunk * map.chunk_stride;
+    for (std::int64_t p = 0; p < map.pixels; ++p, at += map.pixel_stride) {
+      V z = load<Width>(src + at) * a + b;
+      if constexpr (Other) z += load<Width>(other + at);
+      if constexpr (Relu) z = z > zero ? z : zero;
+      store<Width>(dst + at, z);
+    }
+  }
+}
+
+template <int Width>
+void normalize(const ChannelChunks& map, std::int64_t chunk, const float* src, const float* other,
+               float* dst, const float* scale, const float* shift, bool relu) {
+  if (other) {
+    if (relu) return normalize_chunk<Width, true, true>(map, chunk, src, other, dst, scale, shift);
+    return normalize_chunk<Width, true, false>(map, chunk, src, other, dst, scale, shift);
+  }
+  if (relu) return normalize_chunk<Width, false, true>(map, chunk, src, other, dst, scale, shift);
+  normalize_chunk<Width, false, false>(map, chunk, src, other, dst, scale, shift);
+}
+
+// The gradient behind the mask at one pixel.
+template <int Width, ReluMask Mask>
+Vector<Width> behind_mask(const NormGradient& g, std::int64_t at, Vector<Width> x,
+                          Vector<Width> scale, Vector<Width> shift) {
+  using V = Vector<Width>;
+  const V zero = {};
+  V dz = load<Width>(g.diff_dst + at);
+  if (g.diff_dst_also) dz += load<Width>(g.diff_dst_also + at);
+  if constexpr (Mask == ReluMask::from_dst) dz = load<Width>(g.dst + at) > zero ? dz : zero;
+  if constexpr (Mask == ReluMask::from_src) dz = x * scale + shift > zero ? dz : zero;
+  return dz;
+}
+
+template <int Width, ReluMask Mask>
+void gradient_sums_chunk(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g,
+                         double* sum, double* product) {
+  using V = Vector<Width>;
+  V scale = {}, shift = {};
+  if constexpr (Mask == ReluMask::from_src) {
+    scale = load_channels<Width>(g.scale);
+    shift = load_channels<Width>(g.shift);
+  }
+  const V mean = load_channels<Width>(g.mean);
+  for (std::int64_t n = 0; n < map.images; ++n) {
+    std::int64_t at = n * map.image_stride + chunk * map.chunk_stride;
+    V s[unroll] = {}, q[unroll] = {};
+    const auto visit = [&](int u) {
+      const V x = load<Width>(g.src + at);
+      const V dz = behind_mask<Width, Mask>(g, at, x, scale, shift);
+      if (g.diff_sum) store<Width>(g.diff_sum + at, dz);
+      s[u] += dz;
+      q[u] += dz * (x - mean);
+      at += map.pixel_stride;
+    };
+    std::int64_t p = 0;
+    for (; p + unroll <= map.pixels; p += unroll) {
+      for (int u = 0; u < unroll; ++u) visit(u);
+    }
+    for (; p < map.pixels; ++p) visit(0);
+    accumulate<Width>(sum, (s[0] + s[1]) + (s[2] + s[3]));
+    accumulate<Width>(product, (q[0] + q[1]) + (q[2] + q[3]));
+  }
+}
+
+template <int Width, ReluMask Mask>
+void gradient_chunk(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g,
+                    float* diff_src, const float* factor, const float* constant,
+                    const float* slope) {
+  using V = Vector<Width>;
+  V scale = {}, shift = {};
+  if constexpr (Mask == ReluMask::from_src) {
+    scale = load_channels<Width>(g.scale);
+    shift = load_channels<Width>(g.shift);
+  }
+  const V mean = load_channels<Width>(g.mean), f = load_channels<Width>(factor),
+          k = load_channels<Width>(constant), m = load_channels<Width>(slope);
+  for (std::int64_t n = 0; n < map.images; ++n) {
+    std::int64_t at = n * map.image_stride + chunk * map.chunk_stride;
+    for (std::int64_t p = 0; p < map.pixels; ++p, at += map.pixel_stride) {
+      const V x = load<Width>(g.src + at);
+      const V dz = behind_mask<Width, Mask>(g, at, x, scale, shift);
+      store<Width>(diff_src + at, f * dz - k - m * (x - mean));
+    }
+  }
+}
+
+template <int Width>
+void gradient_sums(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g, double* sum,
+                   double* product) {
+  switch (g.mask) {
+    case ReluMask::none:
+      return gradient_sums_chunk<Width, ReluMask::none>(map, chunk, g, sum, product);
+    case ReluMask::from_dst:
+      return gradient_sums_chunk<Width, ReluMask::from_dst>(map, chunk, g, sum, product);
+    case ReluMask::from_src:
+      return gradient_sums_chunk<Width, ReluMask::from_src>(map, chunk, g, sum, product);
+  }
+}
+
+template <int Width>
+void gradient(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g, float* diff_src,
+              const float* factor, const float* constant, const float* slope) {
+  switch (g.mask) {
+    case ReluMask::none:
+      return gradient_chunk<Width, ReluMask::none>(map, chunk, g, diff_src, factor, constant,
+                                                   slope);
+    case ReluMask::from_dst:
+      return gradient_chunk<Width, ReluMask::from_dst>(map, chunk, g, diff_src, factor, constant,
+                                                       slope);
+    case ReluMask::from_src:
+      return gradient_chunk<Width, ReluMask::from_src>(map, chunk, g, diff_src, factor, constant,
+                                                       slope);
+  }
+}
+
+// The width is a property of the map, the code a property of the width.
+void any_statistics(const ChannelChunks& map, std::int64_t chunk, const float* src, float* mean,
+                    float* variance) {
+  (map.width == 16 ? statistics<16> : statistics<8>)(map, chunk, src, mean, variance);
+}
+void any_normalize(const ChannelChunks& map, std::int64_t chunk, const float* src,
+                   const float* other, float* dst, const float* scale, const float* shift,
+                   bool relu) {
+  (map.width == 16 ? normalize<16> : normalize<8>)(map, chunk, src, other, dst, scale, shift, relu);
+}
+void any_gradient_sums(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g,
+                       double* sum, double* product) {
+  (map.width == 16 ? gradient_sums<16> : gradient_sums<8>)(map, chunk, g, sum, product);
+}
+void any_gradient(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g,
+                  float* diff_src, const float* factor, const float* constant, const float* slope) {
+  (map.width == 16 ? gradient<16> : gradient<8>)(map, chunk, g, diff_src, factor, constant, slope);
+}
+
+}  // namespace
+
+const Loops CONVOY_LOOPS = {add, any_statistics, any_normalize, any_gradient_sums, any_gradient};
+
+}  // namespace convoy::onednn

@@ -1,0 +1,87 @@
+// Pooling by oneDNN, in the layout of its input. Global pooling is average pooling with a window of
+// the whole map.
+#include "ops/onednn/kernels.h"
+
+namespace convoy::onednn {
+namespace {
+
+class PoolKernel : public Kernel {
+ public:
+  PoolKernel(dnnl::algorithm algorithm, const Pool& op, const Shape& dst,
+             const KernelRequest& request, Context& context) {
+    const bool training = request.mode == Mode::training;
+    PoolShape shape{.algorithm = algorithm,
+                    .src = context.memory_desc(request.src[0]),
+                    .dst = any(dims_of(dst)),
+                    .strides = {op.stride.h, op.stride.w},
+                    .kernel = {op.kernel.h, op.kernel.w},
+                    .pad_before = {op.pad.top, op.pad.left},
+                    .pad_after = {op.pad.bottom, op.pad.right}};
+    const auto forward = pool_forward(context.engine(), training, shape);
+    shape.dst = forward.dst_desc();
+    spec_.src = {request.src[0]};
+    spec_.dst = context.tensor(dst, shape.dst);
+    spec_.workspace = forward.workspace_desc().get_size();
+    spec_.algorithm = forward.impl_info_str();
+    spec_.scratchpad = forward.scratchpad_desc().get_size();
+    forward_ = Call(context, dnnl::pooling_forward(forward));
+    forward_.declare(DNNL_ARG_SRC, shape.src);
+    forward_.declare(DNNL_ARG_DST, shape.dst);
+    forward_.declare(DNNL_ARG_WORKSPACE, forward.workspace_desc());
+    forward_.declare(DNNL_ARG_SCRATCHPAD, forward.scratchpad_desc());
+    if (!training) return;
+    const auto backward = pool_backward(context.engine(), shape, forward);
+    spec_.scratchpad = std::max(spec_.scratchpad, backward.scratchpad_desc().get_size());
+    backward_ = Call(context, dnnl::pooling_backward(backward));
+    backward_.declare(DNNL_ARG_DIFF_SRC, shape.src);
+    backward_.declare(DNNL_ARG_DIFF_DST, shape.dst);
+    backward_.declare(DNNL_ARG_WORKSPACE, forward.workspace_desc());
+    backward_.declare(DNNL_ARG_SCRATCHPAD, backward.scratchpad_desc());
+  }
+
+  void bind(const KernelBuffers& b) override {
+    Kernel::bind(b);
+    forward_.set(DNNL_ARG_SRC, b.src[0]);
+    forward_.set(DNNL_ARG_DST, b.dst);
+    forward_.set(DNNL_ARG_WORKSPACE, b.workspace);
+    forward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
+    backward_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
+    backward_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
+    backward_.set(DNNL_ARG_WORKSPACE, b.workspace);
+    backward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
+  }
+  void forward(const StepArgs&) override { forward_.run(); }
+  void backward(const StepArgs&) override {
+    if (buffers_.diff_src[0]) backward_.run();
+  }
+
+ private:
+  Call forward_;
+  Call backward_;
+};
+
+dnnl::algorithm algorithm_of(const Pool& op) {
+  if (op.kind == PoolKind::max) return dnnl::algorithm::pooling_max;
+  return op.count_padding ? dnnl::algorithm::pooling_avg_include_padding
+                          : dnnl::algorithm::pooling_avg_exclude_padding;
+}
+
+}  // namespace
+
+std::unique_ptr<Kernel> make_kernel(const Pool& op, const KernelRequest& request,
+                                    Context& context) {
+  const std::array inputs{request.src[0].shape};
+  return std::make_unique<PoolKernel>(algorithm_of(op), op, output_shape(op, request.place, inputs),
+                                      request, context);
+}
+
+std::unique_ptr<Kernel> make_kernel(const GlobalPool& op, const KernelRequest& request,
+                                    Context& context) {
+  const std::array inputs{request.src[0].shape};
+  const Extent whole(static_cast<int>(inputs[0][2]), static_cast<int>(inputs[0][3]));
+  const Pool pool{.kind = PoolKind::average, .kernel = whole, .stride = whole};
+  return std::make_unique<PoolKernel>(algorithm_of(pool), pool,
+                                      output_shape(op, request.place, inputs), request, context);
+}
+
+}  // namespace convoy::onednn

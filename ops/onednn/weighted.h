@@ -1,0 +1,79 @@
+// What convolution and inner product have in common: three primitives over (src, weights, bias,
+// dst) and master weights that lie as the weight gradient writes them, with copies for the passes
+// that want another order.
+#pragma once
+
+#include <algorithm>
+
+#include "ops/onednn/kernels.h"
+
+namespace convoy::onednn {
+
+class WeightedKernel : public Kernel {
+ public:
+  void bind(const KernelBuffers& b) override;
+  void forward(const StepArgs& args) override;
+  void backward(const StepArgs& args) override;
+
+ protected:
+  // `weight_dims`: the weights' shape as the library sees it (five extents where grouped).
+  WeightedKernel(const KernelRequest& request, Context& context, Dims weight_dims,
+                 const std::vector<ParameterSpec>& parameters);
+
+  // Master weights whose layout is already decided.
+  bool masters_given() const { return masters_given_; }
+  MemoryDesc master_weights() const {
+    return context_.memory_desc(spec_.parameters[0], weight_dims_);
+  }
+
+  // Each takes a primitive descriptor; the weight gradient first, since it decides how the masters
+  // lie.
+  template <class PrimitiveDesc>
+  void set_weight_gradient(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
+    spec_.parameters[0] = context_.tensor(spec_.parameters[0].shape, desc.diff_weights_desc());
+    weight_gradient_ = Call(context_, primitive);
+    weight_gradient_.declare(DNNL_ARG_SRC, desc.src_desc());
+    weight_gradient_.declare(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
+    weight_gradient_.declare(DNNL_ARG_DIFF_WEIGHTS, desc.diff_weights_desc());
+    weight_gradient_.declare(DNNL_ARG_DIFF_BIAS, desc.diff_bias_desc());
+    finish(weight_gradient_, desc);
+  }
+  template <class PrimitiveDesc>
+  void set_source_gradient(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
+    source_gradient_ = Call(context_, primitive);
+    source_gradient_.declare(DNNL_ARG_DIFF_SRC, desc.diff_src_desc());
+    source_gradient_.declare(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    source_gradient_.declare(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
+    finish(source_gradient_, desc);
+    prepare_if_other(desc.weights_desc(), spec_.prepared_backward[0]);
+  }
+  template <class PrimitiveDesc>
+  void set_forward(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
+    forward_ = Call(context_, primitive);
+    forward_.declare(DNNL_ARG_SRC, desc.src_desc());
+    forward_.declare(DNNL_ARG_WEIGHTS, desc.weights_desc());
+    forward_.declare(DNNL_ARG_BIAS, desc.bias_desc());
+    forward_.declare(DNNL_ARG_DST, desc.dst_desc());
+    finish(forward_, desc);
+    prepare_if_other(desc.weights_desc(), spec_.prepared[0]);
+  }
+
+ private:
+  template <class PrimitiveDesc>
+  void finish(Call& call, const PrimitiveDesc& desc) {
+    call.declare(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
+    spec_.scratchpad = std::max(spec_.scratchpad, desc.scratchpad_desc().get_size());
+    if (!spec_.algorithm.empty()) spec_.algorithm += ' ';
+    spec_.algorithm += desc.impl_info_str();
+  }
+  void prepare_if_other(const MemoryDesc& wanted, TensorDesc& prepared);
+
+  Context& context_;
+  Dims weight_dims_;
+  bool masters_given_;
+  Call forward_;
+  Call weight_gradient_;
+  Call source_gradient_;
+};
+
+}  // namespace convoy::onednn

@@ -1,0 +1,350 @@
+#include "ops/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "ops/core/arena.h"
+#include "ops/core/check.h"
+#include "ops/fusion.h"
+#include "ops/liveness.h"
+#include "ops/plan_schedule.h"
+
+namespace convoy {
+namespace {
+
+constexpr std::size_t align_floats(std::size_t floats) {
+  return align_up(floats * sizeof(float)) / sizeof(float);
+}
+
+// A value of the plan: what a step makes, in one layout.
+struct Tensor {
+  TensorDesc desc;
+  int producer = -1;  // step; -1: the graph's input
+  bool needs_gradient = false;
+  std::vector<int> users;  // steps, one entry per use
+  int storage = -1;
+  std::vector<int> gradients;  // storages of what its users' backward passes contribute
+};
+
+}  // namespace
+
+// Builds a plan in the order of its decisions: steps, parameters, then time and memory.
+class PlanBuilder {
+ public:
+  PlanBuilder(const Graph& graph, Backend& backend, const PlanOptions& options)
+      : graph_(graph),
+        backend_(backend),
+        options_(options),
+        training_(options.mode == Mode::training) {
+    make_steps();
+  }
+
+  std::vector<PlanStep> steps;
+  std::vector<ScheduledStep> scheduled;
+  std::vector<Tensor> tensors;
+  std::vector<TensorDesc> masters;  // by graph parameter
+
+  std::vector<PlacedParameter> place_parameters(std::size_t& statistics_end, std::size_t& floats,
+                                                std::vector<std::size_t>& ready);
+  // Returns the arena's size.
+  std::size_t place_tensors(Plan::Schedule& schedule);
+  int logits() const { return of_value_[graph_.logits().id]; }
+
+ private:
+  int steps_count() const { return static_cast<int>(steps.size()); }
+  int forward_time(int step) const { return step; }
+  int backward_time(int step) const { return 2 * steps_count() - 1 - step; }
+
+  void make_steps();
+  void make_step(const FusedStep& fused);
+  int in_layout(int tensor, const TensorDesc& wanted, const std::string& name);
+  int add_tensor(const TensorDesc& desc, bool needs_gradient);
+  bool trainable(int step) const;
+  void place_forward();
+  bool may_overwrite_source(int step) const;
+  void route_gradients();
+  void route_step_gradients(int step);
+  int new_storage(std::size_t bytes, int first, int last);
+  void keep_until(int storage, int time) {
+    storages_[storage].last = std::max(storages_[storage].last, time);
+  }
+
+  const Graph& graph_;
+  Backend& backend_;
+  PlanOptions options_;
+  bool training_;
+  std::vector<int> of_value_;                               // graph value -> tensor
+  std::map<std::pair<int, std::uint32_t>, int> reordered_;  // (tensor, layout) -> tensor
+  std::vector<Storage> storages_;
+  std::vector<int> workspaces_;  // storage by step, -1: none
+  struct Accumulation {
+    int into, from;
+    std::size_t floats;
+  };
+  std::vector<std::vector<Accumulation>> accumulations_;
+  std::vector<std::array<int, 2>> diff_src_;  // storages by step, -1: none
+};
+
+int PlanBuilder::add_tensor(const TensorDesc& desc, bool needs_gradient) {
+  Tensor tensor;
+  tensor.desc = desc;
+  tensor.producer = steps_count() - 1;
+  tensor.needs_gradient = needs_gradient;
+  tensors.push_back(std::move(tensor));
+  return static_cast<int>(tensors.size()) - 1;
+}
+
+bool PlanBuilder::trainable(int step) const {
+  return std::any_of(steps[step].parameters.begin(), steps[step].parameters.end(),
+                     [&](int index) { return !is_statistic(graph_.parameters()[index].role); });
+}
+
+void PlanBuilder::make_steps() {
+  masters.resize(graph_.parameters().size());
+  of_value_.assign(graph_.values(), -1);
+  of_value_[graph_.input().id] = add_tensor(plain_desc(graph_.shape(graph_.input())), false);
+  for (const FusedStep& fused : fuse_steps(graph_, options_.fuse)) make_step(fused);
+}
+
+void PlanBuilder::make_step(const FusedStep& fused) {
+  std::vector<int> inputs;
+  std::vector<TensorDesc> offered, given;
+  bool source_gradient = false;
+  for (const Value value : fused.inputs) {
+    inputs.push_back(of_value_[value.id]);
+    offered.push_back(tensors[inputs.back()].desc);
+    source_gradient |= training_ && tensors[inputs.back()].needs_gradient;
+  }
+  for (const int index : fused.parameters) {
+    if (options_.adopt) {
+      given.push_back(options_.adopt->parameters()[index].desc);
+    } else if (!training_) {
+      given.push_back(plain_desc(graph_.parameters()[index].shape));
+    }
+  }
+  const KernelSpec spec = backend_
+                              .make(fused.op, {.place = fused.name,
+                                               .mode = options_.mode,
+                                               .src = offered,
+                                               .parameters = given,
+                                               .source_gradient = source_gradient})
+                              ->spec();
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    inputs[i] = in_layout(inputs[i], spec.src[i], fused.name);
+
+  const int step = steps_count();
+  for (const int input : inputs) tensors[input].users.push_back(step);
+  for (std::size_t i = 0; i < fused.parameters.size(); ++i)
+    masters[fused.parameters[i]] = spec.parameters[i];
+  steps.push_back({fused.name, fused.op, inputs, -1, fused.parameters, spec, fused.fused});
+  ScheduledStep entry;
+  entry.offered = std::move(offered);
+  entry.source_gradient = source_gradient;
+  entry.has_backward = source_gradient || (training_ && trainable(step));
+  scheduled.push_back(std::move(entry));
+  steps[step].output = of_value_[fused.output.id] =
+      add_tensor(spec.dst, scheduled[step].has_backward);
+}
+
+// The tensor, or a copy of it in the layout that a kernel wants.
+int PlanBuilder::in_layout(int tensor, const TensorDesc& wanted, const std::string& name) {
+  const TensorDesc from = tensors[tensor].desc;
+  if (from.layout == wanted.layout) return tensor;
+  const auto [known, fresh] = reordered_.try_emplace({tensor, wanted.layout.id}, -1);
+  if (!fresh) return known->second;
+  const int step = steps_count();
+  tensors[tensor].users.push_back(step);
+  const KernelSpec spec = backend_.make_reorder(from, wanted)->spec();
+  steps.push_back({name + " reorder", Flatten{}, {tensor}, -1, {}, spec, {}});
+  ScheduledStep entry;
+  entry.reorder = true;
+  entry.offered = {from, wanted};
+  entry.source_gradient = entry.has_backward = tensors[tensor].needs_gradient;
+  scheduled.push_back(std::move(entry));
+  steps[step].output = known->second = add_tensor(wanted, tensors[tensor].needs_gradient);
+  return known->second;
+}
+
+std::vector<PlacedParameter> PlanBuilder::place_parameters(std::size_t& statistics_end,
+                                                           std::size_t& floats,
+                                                           std::vector<std::size_t>& ready) {
+  std::vector<PlacedParameter> placed;
+  for (std::size_t i = 0; i < masters.size(); ++i) {
+    const Parameter& parameter = graph_.parameters()[i];
+    placed.push_back({.name = parameter.name,
+                      .role = parameter.role,
+                      .desc = masters[i],
+                      .floats = masters[i].bytes / sizeof(float)});
+    if (is_statistic(parameter.role)) {
+      placed.back().momentum = std::get<BatchNorm>(graph_.nodes()[parameter.node].op).momentum;
+    }
+  }
+  std::size_t end = head_floats;
+  const auto place = [&](int index) {
+    placed[index].offset = end;
+    end = align_floats(end + placed[index].floats);
+  };
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    if (is_statistic(placed[i].role)) place(static_cast<int>(i));
+  }
+  statistics_end = end;
+  for (int step = steps_count(); step-- > 0;) {
+    for (const int index : steps[step].parameters) {
+      if (!is_statistic(placed[index].role)) place(index);
+    }
+    if (trainable(step)) {
+      scheduled[step].ready = end;
+      ready.push_back(end);
+    }
+  }
+  floats = end;
+  return placed;
+}
+
+int PlanBuilder::new_storage(std::size_t bytes, int first, int last) {
+  storages_.push_back({bytes, first, last, 0});
+  return static_cast<int>(storages_.size()) - 1;
+}
+
+bool PlanBuilder::may_overwrite_source(int step) const {
+  const PlanStep& s = steps[step];
+  if (!s.spec.forward_in_place || s.spec.backward_reads_src) return false;
+  const Tensor& src = tensors[s.inputs[0]];
+  if (src.producer < 0 || src.users.size() != 1 || src.desc.bytes != s.spec.dst.bytes) return false;
+  return !training_ || !steps[src.producer].spec.backward_reads_dst;
+}
+
+void PlanBuilder::place_forward() {
+  for (int step = 0; step < steps_count(); ++step) {
+    const PlanStep& s = steps[step];
+    const int now = forward_time(step);
+    Tensor& dst = tensors[s.output];
+    dst.storage = may_overwrite_source(step) ? tensors[s.inputs[0]].storage
+                                             : new_storage(s.spec.dst.bytes, now, now);
+    keep_until(dst.storage, now);
+    if (scheduled[step].has_backward && s.spec.backward_reads_dst)
+      keep_until(dst.storage, backward_time(step));
+    for (const int input : s.inputs) {
+      if (tensors[input].storage < 0) continue;
+      keep_until(tensors[input].storage, now);
+      if (scheduled[step].has_backward && s.spec.backward_reads_src) {
+        keep_until(tensors[input].storage, backward_time(step));
+      }
+    }
+    workspaces_.push_back(
+        s.spec.workspace == 0
+            ? -1
+            : new_storage(s.spec.workspace, now, training_ ? backward_time(step) : now));
+  }
+  keep_until(tensors[logits()].storage, steps_count());
+  keep_until(tensors[steps.back().output].storage, 2 * steps_count());
+}
+
+void PlanBuilder::route_gradients() {
+  accumulations_.resize(steps.size());
+  diff_src_.assign(steps.size(), {-1, -1});
+  for (int step = steps_count(); step-- > 0;) {
+    if (scheduled[step].has_backward) route_step_gradients(step);
+  }
+}
+
+void PlanBuilder::route_step_gradients(int step) {
+  const PlanStep& s = steps[step];
+  const int now = backward_time(step);
+  const std::vector<int>& incoming = tensors[s.output].gradients;
+  const bool is_loss = std::holds_alternative<SoftmaxLoss>(s.op);
+  require(is_loss || !incoming.empty(), ExitCode::config, s.name,
+          "nothing uses its output, expected it to reach the loss");
+  for (const int storage : incoming) keep_until(storage, now);
+
+  for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+    Tensor& src = tensors[s.inputs[i]];
+    if (!src.needs_gradient) continue;
+    const bool shared = !incoming.empty() && ((i == 0 && s.spec.backward_in_place) ||
+                                              (i == 1 && s.spec.shares_diff_dst));
+    diff_src_[step][i] = shared ? incoming[0] : new_storage(src.desc.bytes, now, now);
+    src.gradients.push_back(diff_src_[step][i]);
+    // What the producer's backward cannot add itself is added here.
+    const std::size_t accepted = steps[src.producer].spec.sums_diff_dst ? 2 : 1;
+    while (src.gradients.size() > accepted) {
+      accumulations_[step].push_back(
+          {src.gradients.front(), src.gradients.back(), src.desc.bytes / sizeof(float)});
+      keep_until(src.gradients.front(), now);
+      src.gradients.pop_back();
+    }
+  }
+}
+
+std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
+  place_forward();
+  if (training_) route_gradients();
+  std::size_t scratchpad = 0;
+  for (const PlanStep& s : steps) scratchpad = std::max(scratchpad, s.spec.scratchpad);
+  const int scratch = scratchpad == 0 ? -1 : new_storage(scratchpad, 0, 2 * steps_count());
+
+  const std::size_t arena = place_storages(storages_);
+  const auto place = [&](int storage) {
+    return storage < 0 ? nowhere : static_cast<Place>(storages_[storage].offset);
+  };
+  const auto place_of_tensor = [&](int tensor) {
+    return tensors[tensor].producer < 0 ? graph_input : place(tensors[tensor].storage);
+  };
+  for (int step = 0; step < steps_count(); ++step) {
+    ScheduledStep& entry = scheduled[step];
+    const PlanStep& s = steps[step];
+    for (std::size_t i = 0; i < s.inputs.size(); ++i) entry.src[i] = place_of_tensor(s.inputs[i]);
+    entry.dst = place(tensors[s.output].storage);
+    entry.workspace = place(workspaces_[step]);
+    if (!training_) continue;
+    const std::vector<int>& incoming = tensors[s.output].gradients;
+    for (std::size_t i = 0; i < incoming.size(); ++i) entry.diff_dst[i] = place(incoming[i]);
+    for (std::size_t i = 0; i < 2; ++i) entry.diff_src[i] = place(diff_src_[step][i]);
+    for (const Accumulation& a : accumulations_[step]) {
+      entry.accumulations.push_back({place(a.into), place(a.from), a.floats});
+    }
+  }
+  schedule.scratchpad = place(scratch);
+  schedule.logits = place_of_tensor(logits());
+  schedule.losses = place(tensors[steps.back().output].storage);
+  schedule.steps = std::move(scheduled);
+  return arena;
+}
+
+Plan::Plan(const Graph& graph, Backend& backend, PlanOptions options)
+    : backend_(backend), options_(options), schedule_(std::make_unique<Schedule>()) {
+  PlanBuilder builder(graph, backend, options);
+  images_ = graph.shape(graph.input());
+  logits_ = graph.shape(graph.logits());
+  parameters_ = builder.place_parameters(statistics_end_, parameter_floats_, ready_offsets_);
+  if (options.adopt) {
+    parameters_ = options.adopt->parameters_;
+    statistics_end_ = options.adopt->statistics_end_;
+    parameter_floats_ = options.adopt->parameter_floats_;
+    options_.adopt = nullptr;
+  }
+  activation_bytes_ = builder.place_tensors(*schedule_);
+  steps_ = std::move(builder.steps);
+}
+
+Plan::~Plan() = default;
+
+std::string Plan::describe() const {
+  std::string text =
+      fmt::format("backend {}\nimages {}  parameters {} floats  activations {} bytes\n",
+                  backend_.name(), images_.text(), parameter_floats_, activation_bytes_);
+  for (std::size_t i = 0; i < steps_.size(); ++i) {
+    const PlanStep& step = steps_[i];
+    std::string name = step.name;
+    for (const std::string& fused : step.fused) name += " + " + fused;
+    text += fmt::format("{:<44} {:<10} {:<16} {}\n", name,
+                        schedule_->steps[i].reorder ? "reorder" : kind_of(step.op),
+                        step.spec.dst.shape.text(), step.spec.algorithm);
+  }
+  for (const PlacedParameter& parameter : parameters_) {
+    text += fmt::format("{:<44} {:<16} at {:<10} {}\n", parameter.name, parameter.desc.shape.text(),
+                        parameter.offset, backend_.layout_name(parameter.desc));
+  }
+  return text;
+}
+
+}  // namespace convoy

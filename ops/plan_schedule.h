@@ -1,0 +1,47 @@
+// Schedule: the part of a plan that only the executor reads: where each step's tensors lie, and how
+// gradients flow.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+#include "ops/plan.h"
+
+namespace convoy {
+
+// Byte offset in the activation arena.
+using Place = std::ptrdiff_t;
+inline constexpr Place nowhere = -1;
+inline constexpr Place graph_input = -2;  // the caller's images
+
+struct ScheduledStep {
+  bool reorder = false;             // a change of layout; no op
+  std::vector<TensorDesc> offered;  // the inputs' descriptions as the kernel was asked with them
+  bool source_gradient = false;
+  bool has_backward = false;
+  std::array<Place, 2> src{nowhere, nowhere};
+  Place dst = nowhere;
+  std::array<Place, 2> diff_dst{nowhere, nowhere};
+  std::array<Place, 2> diff_src{nowhere, nowhere};
+  Place workspace = nowhere;
+  // After this step's backward: floats at `from` are added to those at `into`.
+  struct Accumulation {
+    Place into;
+    Place from;
+    std::size_t floats;
+  };
+  std::vector<Accumulation> accumulations;
+  std::size_t ready =
+      0;  // gradient offset below which all is final after this step's backward; 0: no news
+};
+
+struct Plan::Schedule {
+  std::vector<ScheduledStep> steps;
+  std::vector<TensorDesc> masters;  // by parameter
+  Place scratchpad = nowhere;
+  Place logits = nowhere;
+  Place losses = nowhere;
+};
+
+}  // namespace convoy
