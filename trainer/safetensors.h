@@ -71,6 +71,7 @@ class Safetensors {
   std::filesystem::path path_;
   std::string head_;  // length and header
   Arena data_;
+  std::uint64_t data_bytes_ = 0;
   std::vector<TensorView> tensors_;                          // by offset; views of data_
   std::map<std::string, std::size_t, std::less<>> by_name_;  // index into tensors_
   Metadata metadata_;

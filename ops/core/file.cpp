@@ -62,7 +62,10 @@ FileWriter::FileWriter(fs::path path, std::uint64_t expected_bytes) : path_(std:
   file_ = FileDescriptor(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
   if (!file_) fail_storage(path_, "create");
   if (expected_bytes > 0) {
-    const int error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(expected_bytes));
+    int error = EINTR;
+    while (error == EINTR) {
+      error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(expected_bytes));
+    }
     if (error != 0 && error != EOPNOTSUPP && error != EINVAL) {
       errno = error;
       fail_storage(path_, "reserve space");
@@ -81,7 +84,17 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 
 void FileWriter::finish() {
   if (::fsync(file_.get()) != 0) fail_storage(path_, "fsync");
-  if (::close(file_.release()) != 0) fail_storage(path_, "close");
+  // Interrupted, Linux has closed it all the same; the bytes are on disk since fsync.
+  if (::close(file_.release()) != 0 && errno != EINTR) fail_storage(path_, "close");
+}
+
+void create_folder(const fs::path& folder) {
+  std::error_code error;
+  if (folder.empty() || fs::is_directory(folder, error)) return;
+  const fs::path parent = folder.parent_path();
+  create_folder(parent);
+  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) fail_storage(folder, "create");
+  sync_folder(parent.empty() ? "." : parent);
 }
 
 void sync_folder(const fs::path& folder) {

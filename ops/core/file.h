@@ -48,6 +48,9 @@ class FileWriter {
   FileDescriptor file_;
 };
 
+// The folder and its missing parents, durably. Error(storage).
+void create_folder(const std::filesystem::path& folder);
+
 // Makes renames and creations inside `folder` durable.
 void sync_folder(const std::filesystem::path& folder);
 
