@@ -62,9 +62,9 @@ Crc32c choose_crc32c() {
 
 }  // namespace
 
-std::uint32_t crc32c(std::span<const std::byte> bytes) {
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before) {
   static const Crc32c best = choose_crc32c();
-  return ~best(~0u, bytes.data(), bytes.size());
+  return ~best(~before, bytes.data(), bytes.size());
 }
 
 struct Sha256::State {

@@ -14,8 +14,8 @@
 namespace convoy {
 
 // CRC-32C (Castagnoli; RFC 3720 appendix B.4): crc32c("123456789") = 0xE3069283. Uses the
-// processor's instruction.
-std::uint32_t crc32c(std::span<const std::byte> bytes);
+// processor's instruction. `before`: the checksum of the bytes in front of these, to go on from.
+std::uint32_t crc32c(std::span<const std::byte> bytes, std::uint32_t before = 0);
 
 // SHA-256 (FIPS 180-4), fed piece by piece.
 class Sha256 {

@@ -45,6 +45,18 @@ void read_at(const FileDescriptor& file, std::span<std::byte> into, std::uint64_
   }
 }
 
+void write_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
+              const fs::path& path) {
+  while (!bytes.empty()) {
+    const ssize_t put =
+        ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (put < 0 && errno == EINTR) continue;
+    if (put <= 0) fail_storage(path, "write");
+    bytes = bytes.subspan(static_cast<std::size_t>(put));
+    offset += static_cast<std::uint64_t>(put);
+  }
+}
+
 std::string read_file(const fs::path& path, std::uint64_t limit) {
   const FileDescriptor file = open_for_reading(path);
   struct stat status {};

@@ -28,6 +28,10 @@ FileDescriptor open_for_reading(const std::filesystem::path& path);
 void read_at(const FileDescriptor& file, std::span<std::byte> into, std::uint64_t offset,
              const std::filesystem::path& path);
 
+// Writes all of `bytes` at `offset`, from any thread. Error(storage) naming `path`.
+void write_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
+              const std::filesystem::path& path);
+
 // The whole file. Error(data) if it cannot be read or is larger than `limit` bytes.
 std::string read_file(const std::filesystem::path& path, std::uint64_t limit = 1ull << 34);
 

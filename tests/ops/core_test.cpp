@@ -21,6 +21,11 @@ TEST(Crc32c, KnownAnswer) {
   EXPECT_EQ(crc32c(std::as_bytes(std::span("123456789", 9))), 0xE3069283u);
 }
 
+TEST(Crc32c, GoesOnFromWhatCameBefore) {
+  const auto text = std::as_bytes(std::span("123456789", 9));
+  EXPECT_EQ(crc32c(text.last(5), crc32c(text.first(4))), crc32c(text));
+}
+
 TEST(Sha256, KnownAnswer) {
   EXPECT_EQ(Sha256().update("abc").hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");

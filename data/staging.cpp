@@ -1,0 +1,61 @@
+#include "data/staging.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "ops/core/check.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path staged(const fs::path& folder, const std::string& name) {
+  return folder / (name + std::string(staging_suffix));
+}
+
+}  // namespace
+
+Staging::Staging(fs::path folder) : folder_(std::move(folder)) {
+  const std::string place = folder_.string();
+  std::error_code error;
+  fs::create_directories(folder_, error);
+  require(!error, ExitCode::storage, place, "cannot create the folder: {}", error.message());
+  lock_ = FileDescriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  require(bool(lock_), ExitCode::storage, place, "cannot open: {}", std::strerror(errno));
+  const bool taken = ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  require(!taken, ExitCode::storage, place, "another process is writing into this folder");
+  for (const auto& entry : fs::directory_iterator(folder_, error)) {
+    if (entry.path().extension() == staging_suffix) fs::remove(entry.path(), error);
+  }
+}
+
+Staging::~Staging() {
+  std::error_code error;
+  const bool whole = !names_.empty() && renamed_ == names_.size();
+  for (std::size_t i = 0; i < names_.size() && !whole; ++i) {
+    fs::remove(i < renamed_ ? folder_ / names_[i] : staged(folder_, names_[i]), error);
+  }
+}
+
+fs::path Staging::add(const std::string& name) {
+  names_.push_back(name);
+  return staged(folder_, name);
+}
+
+void Staging::commit() {
+  while (renamed_ < names_.size()) {
+    if (renamed_ + 1 == names_.size()) sync_folder(folder_);
+    const fs::path path = folder_ / names_[renamed_];
+    std::error_code error;
+    fs::rename(staged(folder_, names_[renamed_]), path, error);
+    require(!error, ExitCode::storage, path.string(), "cannot rename to it: {}", error.message());
+    ++renamed_;
+  }
+  sync_folder(folder_);
+}
+
+}  // namespace convoy

@@ -1,0 +1,39 @@
+// Staging: files that appear in a folder together or not at all.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ops/core/file.h"
+
+namespace convoy {
+
+// Of files that have no final name yet.
+inline constexpr std::string_view staging_suffix = ".staged";
+
+class Staging {
+ public:
+  // Makes the folder and holds it against another Staging, also of another process, where the file
+  // system can lock. Removes what one that was killed left behind. Error(storage).
+  explicit Staging(std::filesystem::path folder);
+  Staging(const Staging&) = delete;
+  Staging& operator=(const Staging&) = delete;
+  // Removes everything that was not committed.
+  ~Staging();
+
+  // The temporary path at which to write the file that will be called `name`.
+  std::filesystem::path add(const std::string& name);
+  // Gives all files their names, replacing others; the last one, which makes the rest count, when
+  // the names of all others are on disk. The files themselves must be durable. Error(storage).
+  void commit();
+
+ private:
+  std::filesystem::path folder_;
+  FileDescriptor lock_;
+  std::vector<std::string> names_;
+  std::size_t renamed_ = 0;
+};
+
+}  // namespace convoy
