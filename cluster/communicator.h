@@ -50,26 +50,39 @@ class Communicator {
   // control to them.
   virtual void abort(int exit_code) noexcept = 0;
 
+  // From any thread: the waits of this rank on this communicator, now and later, end with
+  // Error(ranks).
+  virtual void interrupt() noexcept = 0;
+
   void broadcast(std::span<std::byte> bytes, int root);
   // `all` holds size() blocks of `mine`'s size, by rank.
   void all_gather(std::span<const std::byte> mine, std::span<std::byte> all);
   void barrier();
-  // In rank order, so every rank has the same bits.
+  // In rank order, so every rank has the same bits. Not a number wins the maximum.
   void all_reduce_sum(std::span<double> values);
   void all_reduce_max(std::span<double> values);
   // Strings of any length, by rank; everyone gets all.
   std::vector<std::string> all_gather_text(std::string_view mine);
   std::string broadcast_text(std::string_view text, int root);
 
-  // What this rank is doing; named by the others when it does not come. Cheap: a pointer store.
-  // `activity` must be a literal or outlive the communicator.
+  // What this rank is doing; named by the others when it does not come. Cheap: a few stores.
+  // `activity` should be short: what is beyond 47 bytes is cut.
   virtual void set_activity(const char* activity, long step) noexcept = 0;
+  // Of each wait from now on; communicators made from this one begin with its deadline.
   void set_deadline(std::chrono::milliseconds deadline) { deadline_ = deadline; }
   std::chrono::milliseconds deadline() const { return deadline_; }
 
- protected:
+ private:
+  using Combine = double (*)(double, double);
+  void all_reduce(std::span<double> values, Combine combine);
+  void all_reduce_slices(std::span<double> values, Combine combine);
+
   std::chrono::milliseconds deadline_{std::chrono::minutes(5)};
+  std::vector<double> scratch_;  // of the reductions; grows, then stays
 };
+
+// Ranks of `communicator` whose color is this rank's, ordered by key, then by rank. Collective.
+std::vector<int> members_of_color(Communicator& communicator, int color, int key);
 
 // One rank, alone.
 std::unique_ptr<Communicator> make_single_communicator();

@@ -7,6 +7,7 @@
 // depend on ranks or threads.
 #pragma once
 
+#include <span>
 #include <vector>
 
 namespace convoy {
@@ -28,5 +29,18 @@ int tree_split(LaneRange node);
 
 // The maximal tree nodes of [0, lanes) that lie wholly inside `range`, left to right.
 std::vector<LaneRange> covering_nodes(LaneRange range, int lanes);
+
+// parts[into] += parts[from]: two neighbours become their parent.
+struct Addition {
+  int into;
+  int from;
+  bool operator==(const Addition&) const = default;
+};
+
+// The additions, in order, that turn `parts` (tree nodes, left to right) into `goals` (nodes made
+// up of them). A sum lands in its rightmost part, which was written last and is still in cache; but
+// a sum that holds part `home` lands there. Sums commute, so the place does not change a bit.
+std::vector<Addition> tree_additions(std::span<const LaneRange> goals,
+                                     std::span<const LaneRange> parts, int home = -1);
 
 }  // namespace convoy
