@@ -69,9 +69,11 @@ void ImageDecoder::decode(std::span<const std::byte> bytes, std::string_view pla
 }
 
 void require_image_size(std::int64_t height, std::int64_t width, std::string_view place) {
-  require(height > 0 && width > 0 && height <= max_image_pixels / width, ExitCode::data, place,
-          "claims to be {} x {} pixels, at most {} Mi pixels expected", height, width,
-          max_image_pixels >> 20);
+  require(height > 0 && width > 0 && height <= max_image_side && width <= max_image_side &&
+              height * width <= max_image_pixels,
+          ExitCode::data, place,
+          "claims {} x {} pixels, sides of 1 to {} and at most {} Mi pixels expected", height,
+          width, max_image_side, max_image_pixels >> 20);
 }
 
 }  // namespace convoy

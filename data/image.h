@@ -31,6 +31,7 @@ struct Image {
 
 // Larger images are refused from their header, before any memory is taken.
 inline constexpr std::int64_t max_image_pixels = std::int64_t{64} << 20;
+inline constexpr std::int64_t max_image_side = 65535;
 
 enum class ImageType { unknown, jpeg, png, gif, bmp, webp, tiff };
 std::string_view name_of(ImageType type);
@@ -63,7 +64,7 @@ class ImageDecoder {
   std::unique_ptr<JpegDecoder> jpeg_;
 };
 
-// Error(data) unless 0 < height * width <= max_image_pixels.
+// Error(data) unless both sides are above 0 and the limits above are kept.
 void require_image_size(std::int64_t height, std::int64_t width, std::string_view place);
 
 }  // namespace convoy

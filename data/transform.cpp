@@ -252,7 +252,11 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
   for (const Transform& transform : transforms) size = std::visit(SizeAfter{size}, transform);
   require(size.has_value(), ExitCode::config, "transforms",
           "leave images of different sizes; expected one that fixes it, such as a crop");
-  require_image_size(size->height, size->width, "transforms");
+  require(size->height <= max_image_side && size->width <= max_image_side &&
+              size->height * size->width <= max_image_pixels,
+          ExitCode::config, "transforms",
+          "make images of {} x {} pixels, at most {} Mi pixels expected", size->height, size->width,
+          max_image_pixels >> 20);
   return {channels, size->height, size->width};
 }
 

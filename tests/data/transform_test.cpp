@@ -1,0 +1,285 @@
+// Transforms: torchvision's geometry, random draws that depend on the key alone, exact values.
+#include "data/transform.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "ops/core/check.h"
+#include "tests/data/images.h"
+
+namespace convoy {
+namespace {
+
+// Pixel values come through unchanged.
+constexpr Normalize identity{{0, 0, 0}, {1 / 255.0f, 1 / 255.0f, 1 / 255.0f}};
+
+struct Result {
+  Shape shape;
+  std::vector<float> values;
+  int at(int c, int y, int x) const {
+    return static_cast<int>(std::lround(values[(c * shape[1] + y) * shape[2] + x]));
+  }
+};
+
+Result run(const Pipeline& pipeline, Image image, const DrawKey& key = {}) {
+  TransformScratch scratch;
+  const Shape shape = pipeline.output_shape(image.height, image.width);
+  Result result{shape, std::vector<float>(shape.elements(), -1e9f)};
+  apply(pipeline, image, key, "here", shape, scratch, result.values);
+  return result;
+}
+
+// Value of pixel (y, x), channel c: 10 y + x + 100 c.
+Image ramp(int height, int width, int channels) {
+  Image image;
+  image.reshape(height, width, channels);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      for (int c = 0; c < channels; ++c) {
+        image.pixels[(y * width + x) * channels + c] =
+            static_cast<std::uint8_t>(10 * y + x + 100 * c);
+      }
+    }
+  }
+  return image;
+}
+
+TEST(Transform, NormalisesInFloat32) {
+  const Image image = noise_image(6, 5, 3);
+  Pipeline pipeline;
+  pipeline.normalize = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}};
+  const Result result = run(pipeline, image);
+  EXPECT_EQ(result.shape, (Shape{3, 6, 5}));
+  for (int i = 0; i < 30; ++i) {
+    for (int c = 0; c < 3; ++c) {
+      const float scaled = static_cast<float>(image.pixels[i * 3 + c]) / 255.0f;
+      const float expected = (scaled - pipeline.normalize.mean[c]) / pipeline.normalize.std[c];
+      EXPECT_EQ(result.values[c * 30 + i], expected);
+    }
+  }
+}
+
+TEST(Transform, ScratchServesAnotherNormalisation) {
+  TransformScratch scratch;
+  Pipeline pipeline;
+  std::vector<float> out(1);
+  pipeline.channels = 1;
+  for (const float mean : {0.0f, 0.5f}) {
+    Image image = ramp(1, 1, 1);
+    pipeline.normalize.mean[0] = mean;
+    apply(pipeline, image, {}, "", Shape{1, 1, 1}, scratch, out);
+    EXPECT_EQ(out[0], -mean);
+  }
+}
+
+TEST(Transform, GreyIsRepeated) {
+  const Result result = run({.transforms = {}, .normalize = identity}, ramp(3, 4, 1));
+  for (int c = 0; c < 3; ++c) {
+    for (int y = 0; y < 3; ++y) {
+      for (int x = 0; x < 4; ++x) EXPECT_EQ(result.at(c, y, x), 10 * y + x);
+    }
+  }
+}
+
+TEST(Transform, ColourBecomesPillowsGrey) {
+  const Result result =
+      run({.transforms = {}, .normalize = identity, .channels = 1}, noise_image(5, 7, 3));
+  EXPECT_EQ(result.shape, (Shape{1, 5, 7}));
+  Image grey;
+  grey.reshape(5, 7, 1);
+  for (int i = 0; i < 35; ++i) {
+    grey.pixels[i] = static_cast<std::uint8_t>(result.at(0, i / 7, i % 7));
+  }
+  EXPECT_EQ(crc32c_of(grey), 0x6F5B58A0u);  // of Pillow's convert("L")
+}
+
+TEST(Transform, ResizeTruncatesTheLongerSide) {
+  const auto size = [](int height, int width) {
+    return Pipeline{.transforms = {Resize{10}}}.output_shape(height, width);
+  };
+  EXPECT_EQ(size(20, 39), (Shape{3, 10, 19}));
+  EXPECT_EQ(size(39, 20), (Shape{3, 19, 10}));
+  EXPECT_EQ(size(7, 7), (Shape{3, 10, 10}));
+}
+
+TEST(Transform, ResizeEqualsResizeOfTheVisiblePart) {
+  const Image image = noise_image(40, 50, 3);
+  const Result result =
+      run({.transforms = {CenterCrop{30}, ResizeExact{11, 13}}, .normalize = identity}, image);
+  ResizeScratch scratch;
+  Image expected;
+  resize_bilinear({image.pixels.data() + (5 * 50 + 10) * 3, 30, 30, 3, 150}, 11, 13, scratch,
+                  expected);
+  for (int i = 0; i < 11 * 13; ++i) {
+    EXPECT_EQ(result.at(1, i / 13, i % 13), expected.pixels[i * 3 + 1]);
+  }
+}
+
+// Odd surpluses: 1 -> 0.5 -> 0, 3 -> 1.5 -> 2, 5 -> 2.5 -> 2, 7 -> 3.5 -> 4 as Python rounds.
+TEST(Transform, CentreCropRoundsHalvesToEven) {
+  for (const auto& [width, left] : {std::pair{5, 0}, {7, 2}, {9, 2}, {11, 4}, {8, 2}, {4, 0}}) {
+    const Result result =
+        run({.transforms = {CenterCrop{4}}, .normalize = identity}, ramp(4, width, 1));
+    EXPECT_EQ(result.at(0, 0, 0), left) << width;
+    EXPECT_EQ(result.at(2, 3, 3), 30 + left + 3) << width;
+  }
+}
+
+TEST(Transform, CentreCropPadsSmallImages) {
+  const Result result = run({.transforms = {CenterCrop{6}}, .normalize = identity}, ramp(3, 9, 1));
+  // Rows: 1 zero above, 2 below. Columns: surplus 3 -> begins at 2.
+  for (int y = 0; y < 6; ++y) {
+    for (int x = 0; x < 6; ++x) {
+      EXPECT_EQ(result.at(0, y, x), y >= 1 && y < 4 ? 10 * (y - 1) + x + 2 : 0);
+    }
+  }
+}
+
+TEST(Transform, FlipReversesRows) {
+  const Pipeline pipeline{.transforms = {HorizontalFlip{1}}, .normalize = identity};
+  for (const int channels : {1, 3}) {
+    const Result result = run(pipeline, ramp(3, 4, channels));
+    for (int y = 0; y < 3; ++y) {
+      for (int x = 0; x < 4; ++x) {
+        EXPECT_EQ(result.at(2, y, x), 10 * y + (3 - x) + (channels == 3 ? 200 : 0));
+      }
+    }
+  }
+  const Pipeline twice{.transforms = {HorizontalFlip{1}, HorizontalFlip{1}}, .normalize = identity};
+  EXPECT_EQ(run(twice, ramp(3, 4, 3)).values, run({.normalize = identity}, ramp(3, 4, 3)).values);
+}
+
+// Every offset turns up; the pixels are those of the padded image at that offset.
+TEST(Transform, PadAndCropCutsFromThePaddedImage) {
+  const Pipeline pipeline{.transforms = {PadAndCrop{5, 2}}, .normalize = identity};
+  Image image = ramp(5, 5, 1);
+  for (std::uint8_t& value : image.pixels) value += 1;  // so that no pixel looks like padding
+  std::map<std::pair<int, int>, int> offsets;
+  for (std::uint64_t id = 0; id < 2500; ++id) {
+    const Result result = run(pipeline, image, {.seed = 1, .epoch = 0, .sample_id = id});
+    const int centre = result.at(0, 2, 2) - 1;  // always a pixel of the image
+    const int top = centre / 10 - 2;
+    const int left = centre % 10 - 2;
+    ++offsets[{top, left}];
+    for (int y = 0; y < 5; ++y) {
+      for (int x = 0; x < 5; ++x) {
+        const int row = y + top;
+        const int column = x + left;
+        const bool inside = row >= 0 && row < 5 && column >= 0 && column < 5;
+        ASSERT_EQ(result.at(1, y, x), inside ? 10 * row + column + 1 : 0);
+      }
+    }
+  }
+  EXPECT_EQ(offsets.size(), 25u);
+  for (const auto& [offset, count] : offsets) EXPECT_NEAR(count, 100, 45);
+}
+
+TEST(Transform, FlipComesUpAsOftenAsAsked) {
+  const Pipeline pipeline{.transforms = {HorizontalFlip{0.25f}}, .normalize = identity};
+  int flips = 0;
+  for (std::uint64_t id = 0; id < 4000; ++id) {
+    flips += run(pipeline, ramp(1, 2, 1), {.seed = 3, .epoch = 2, .sample_id = id}).at(0, 0, 0);
+  }
+  EXPECT_NEAR(flips, 1000, 120);
+}
+
+TEST(Transform, DrawsDependOnTheKeyAlone) {
+  const Pipeline pipeline{.transforms = {PadAndCrop{16, 4}, HorizontalFlip{}}};
+  const Image image = noise_image(16, 16, 3);
+  const DrawKey key{.seed = 5, .epoch = 6, .sample_id = 7};
+  EXPECT_EQ(run(pipeline, image, key).values, run(pipeline, image, key).values);
+  int same = 0;
+  for (std::uint32_t i = 1; i <= 20; ++i) {
+    for (const DrawKey& other :
+         {DrawKey{5 + i, 6, 7}, DrawKey{5, 6 + i, 7}, DrawKey{5, 6, 7 + i}}) {
+      same += run(pipeline, image, key).values == run(pipeline, image, other).values;
+    }
+  }
+  EXPECT_LE(same, 4);  // of 60, with 81 * 2 outcomes
+}
+
+// A flip before a crop, and a crop of a padded crop, equal the same done step by step on pixels.
+TEST(Transform, WindowsCompose) {
+  const Image image = ramp(6, 8, 1);
+  const Result result =
+      run({.transforms = {HorizontalFlip{1}, CenterCrop{4}, CenterCrop{7}}, .normalize = identity},
+          image);
+  // Flipped, then columns 2..5 of rows 1..4, then padded by 1 in front and 2 behind.
+  for (int y = 0; y < 7; ++y) {
+    for (int x = 0; x < 7; ++x) {
+      const bool inside = y >= 1 && y < 5 && x >= 1 && x < 5;
+      EXPECT_EQ(result.at(0, y, x), inside ? 10 * y + (7 - (x + 1)) : 0) << y << " " << x;
+    }
+  }
+}
+
+// Resizing a flipped or padded window resizes exactly the pixels it shows.
+TEST(Transform, ResizeOfAFlippedPaddedWindow) {
+  const Image image = noise_image(9, 9, 3);
+  const Result shown =
+      run({.transforms = {HorizontalFlip{1}, CenterCrop{12}}, .normalize = identity}, image);
+  Image copy;
+  copy.reshape(12, 12, 3);
+  for (int i = 0; i < 12 * 12 * 3; ++i) {
+    copy.pixels[i] = static_cast<std::uint8_t>(shown.at(i % 3, i / 36, i / 3 % 12));
+  }
+  ResizeScratch scratch;
+  Image expected;
+  resize_bilinear({copy.pixels.data(), 12, 12, 3, 36}, 7, 20, scratch, expected);
+  const Result result = run({.transforms = {HorizontalFlip{1}, CenterCrop{12}, ResizeExact{7, 20}},
+                             .normalize = identity},
+                            image);
+  for (int i = 0; i < 7 * 20 * 3; ++i) {
+    ASSERT_EQ(result.at(i % 3, i / 60, i / 3 % 20), expected.pixels[i]);
+  }
+}
+
+TEST(Transform, OutputShapeNeedsAFixedSize) {
+  EXPECT_EQ((Pipeline{.transforms = {Resize{256}, CenterCrop{224}}}.output_shape(0, 0)),
+            (Shape{3, 224, 224}));
+  EXPECT_EQ((Pipeline{.transforms = {HorizontalFlip{}}, .channels = 1}.output_shape(28, 28)),
+            (Shape{1, 28, 28}));
+  const auto error_of = [](const Pipeline& pipeline, int height, int width) {
+    try {
+      pipeline.output_shape(height, width);
+      return std::string("no error");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::config);
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(error_of({.transforms = {Resize{256}}}, 0, 0),
+            "transforms: leave images of different sizes; expected one that fixes it, such as a "
+            "crop");
+  EXPECT_NE(error_of({.transforms = {CenterCrop{0}}}, 0, 0), "no error");
+  EXPECT_NE(error_of({.transforms = {PadAndCrop{32, -1}}}, 0, 0), "no error");
+  EXPECT_NE(error_of({.transforms = {PadAndCrop{32, 33}}}, 0, 0), "no error");
+  EXPECT_NE(error_of({.transforms = {HorizontalFlip{1.5f}}}, 8, 8), "no error");
+  EXPECT_NE(error_of({.channels = 2}, 8, 8), "no error");
+  EXPECT_NE(error_of({.transforms = {ResizeExact{100000, 100000}}}, 8, 8), "no error");
+  EXPECT_NE(error_of({.normalize = {{0, 0, 0}, {1, 0, 1}}}, 8, 8), "no error");
+}
+
+TEST(Transform, WrongSizesNameTheImage) {
+  const auto error_of = [](const Pipeline& pipeline, Image image) {
+    TransformScratch scratch;
+    std::vector<float> out(3 * 8 * 8);
+    try {
+      apply(pipeline, image, {}, "shard[5] (cat.jpg)", Shape{3, 8, 8}, scratch, out);
+      return std::string("no error");
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::data);
+      return std::string(error.what());
+    }
+  };
+  EXPECT_EQ(error_of({}, ramp(7, 8, 3)),
+            "shard[5] (cat.jpg): is 7 x 8 pixels after all transforms, 8 x 8 expected");
+  EXPECT_EQ(error_of({.transforms = {PadAndCrop{8, 1}}}, ramp(5, 8, 3)),
+            "shard[5] (cat.jpg): 5 x 8 pixels padded by 1 are smaller than the crop of 8");
+  EXPECT_NE(error_of({.transforms = {Resize{1000}, CenterCrop{8}}}, ramp(1, 60000, 1)), "no error");
+}
+
+}  // namespace
+}  // namespace convoy
