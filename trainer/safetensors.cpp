@@ -41,15 +41,6 @@ std::string_view stored_name(DType dtype) {
   return std::ranges::find(dtype_names, dtype, &std::pair<std::string_view, DType>::second)->first;
 }
 
-// Text of a file for a message: in quotes, on one line, not longer than a line.
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t limit = 80;
-  const bool cut = text.size() > limit;
-  return json(std::string(text.substr(0, limit)))
-             .dump(-1, ' ', true, json::error_handler_t::replace) +
-         (cut ? "..." : "");
-}
-
 // One tensor as the header describes it.
 struct Entry {
   std::string name;
@@ -262,6 +253,14 @@ std::vector<const TensorView*> ordered(std::span<const TensorView> tensors,
 }
 
 }  // namespace
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t limit = 80;
+  const bool cut = text.size() > limit;
+  return json(std::string(text.substr(0, limit)))
+             .dump(-1, ' ', true, json::error_handler_t::replace) +
+         (cut ? "..." : "");
+}
 
 WrittenFile write_safetensors(const fs::path& path, std::span<const TensorView> tensors,
                               const Metadata& metadata) {

@@ -42,6 +42,9 @@ std::span<const T> elements_of(const TensorView& tensor) {
 
 using Metadata = std::map<std::string, std::string>;
 
+// Text from a file for a message: in double quotes, on one line, cut where it is long.
+std::string in_quotes(std::string_view text);
+
 struct WrittenFile {
   std::uint64_t bytes = 0;
   std::string sha256;
