@@ -37,9 +37,9 @@ void read_at(const FileDescriptor& file, std::span<std::byte> into, std::uint64_
     const ssize_t got = ::pread(file.get(), into.data() + done, into.size() - done,
                                 static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
-    require(got >= 0, ExitCode::data, path.string(), "cannot read {} bytes at {}: {}", into.size(),
+    require(got >= 0, ExitCode::data, path.native(), "cannot read {} bytes at {}: {}", into.size(),
             offset, std::strerror(errno));
-    require(got > 0, ExitCode::data, path.string(), "ends at byte {}, expected {} more bytes",
+    require(got > 0, ExitCode::data, path.native(), "ends at byte {}, expected {} more bytes",
             offset + done, into.size() - done);
     done += static_cast<std::size_t>(got);
   }
