@@ -30,7 +30,7 @@ struct KernelSpec {
   bool forward_in_place = false;   // dst may be src[0]
   bool backward_in_place = false;  // diff_src[0] may be diff_dst[0]
   bool shares_diff_dst =
-      false;  // diff_src[1] may be diff_dst[0], and backward may overwrite diff_dst[0]
+      false;  // diff_src[1] may be diff_dst[0]; never said together with backward_in_place
   bool sums_diff_dst = false;  // backward accepts a second diff_dst to be added to the first
   std::string algorithm;       // what runs, for people
 };
@@ -46,6 +46,7 @@ struct KernelBuffers {
   std::array<const std::byte*, max_parameters> prepared{};           // null: use the master
   std::array<const std::byte*, max_parameters> prepared_backward{};  // null: use the master
   std::array<std::size_t, max_parameters> gradient_offsets{};  // floats from StepArgs::gradients
+  // By backward; running statistics are written by every forward in training.
   std::array<bool, max_parameters> gradient_wanted{};
   std::byte* workspace = nullptr;
   std::byte* scratchpad = nullptr;

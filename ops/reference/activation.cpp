@@ -69,6 +69,7 @@ class ActivationKernel : public ElementwiseKernel {
 class AddKernel : public ElementwiseKernel {
  public:
   AddKernel(const Add& op, const KernelRequest& request) : ElementwiseKernel(op, request) {
+    spec_.backward_in_place = false;  // only one of the two gradients can take the place
     spec_.shares_diff_dst = true;
   }
 

@@ -13,9 +13,9 @@ class BatchNormKernel : public PlainKernel {
   BatchNormKernel(const BatchNorm& op, const KernelRequest& request)
       : PlainKernel(op, request), op_(op), mode_(request.mode) {
     spec_.backward_reads_dst = op.relu;
-    spec_.backward_in_place = true;
-    spec_.sums_diff_dst = true;
+    spec_.backward_in_place = !op.add;  // the added input's gradient takes the place
     spec_.shares_diff_dst = op.add;
+    spec_.sums_diff_dst = true;
     if (mode_ == Mode::inference) {
       spec_.forward_in_place = true;
       return;
@@ -52,7 +52,7 @@ class BatchNormKernel : public PlainKernel {
       for_channel(c, [&](std::int64_t i) {
         const double g = gradient_of_z(i);
         const double centred = g - sum_g / count() - normalised(moments, i) * sum_gx / count();
-        // Both last: either may lie where diff_dst does.
+        // After both reads of g: either may lie where diff_dst does.
         if (op_.add && diff_src(1)) diff_src(1)[i] = static_cast<float>(g);
         if (diff_src())
           diff_src()[i] = static_cast<float>(parameter(0)[c] * moments.inverse * centred);
@@ -92,10 +92,8 @@ class BatchNormKernel : public PlainKernel {
     for_channel(c, [&](std::int64_t i) { sum += src()[i]; });
     const double mean = sum / count();
     for_channel(c, [&](std::int64_t i) { squares += (src()[i] - mean) * (src()[i] - mean); });
-    if (float* means = gradient(args, 2)) means[c] = static_cast<float>(mean);
-    if (float* variances = gradient(args, 3)) {
-      variances[c] = static_cast<float>(squares / (count() - 1));
-    }
+    args.gradients[buffers_.gradient_offsets[2] + c] = static_cast<float>(mean);
+    args.gradients[buffers_.gradient_offsets[3] + c] = static_cast<float>(squares / (count() - 1));
     return workspace()[c] = moments_of(mean, squares / count());
   }
 

@@ -28,8 +28,7 @@ class PlainKernel : public Kernel {
   const float* parameter(int i) const { return buffers_.parameters[i]; }
   // Null where not wanted.
   float* gradient(const StepArgs& args, int i) const {
-    const bool wanted = args.gradients && buffers_.gradient_wanted[i];
-    return wanted ? args.gradients + buffers_.gradient_offsets[i] : nullptr;
+    return buffers_.gradient_wanted[i] ? args.gradients + buffers_.gradient_offsets[i] : nullptr;
   }
   // The scratchpad as this many zeros; the kernel asked for the largest it uses.
   std::span<double> zeros(const Shape& shape) const {

@@ -1,0 +1,195 @@
+// The one table of op cases: what every backend must compute, and what the benchmarks time.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace convoy::test {
+
+struct OpCase {
+  std::string name;  // of letters, digits and underscores
+  Op op;
+  std::vector<Shape> inputs;
+  // Greatest error of a backend's float32 result, relative to the largest magnitude of the
+  // reference's.
+  double tolerance = 1e-5;
+};
+
+inline std::vector<OpCase> conv_cases() {
+  return {
+      {"conv_1x1", Conv{.out_channels = 16, .kernel = 1}, {{2, 16, 5, 5}}},
+      {"conv_1x1_s2", Conv{.out_channels = 32, .kernel = 1, .stride = 2}, {{3, 16, 7, 7}}},
+      {"conv_1x1_odd", Conv{.out_channels = 17, .kernel = 1, .bias = true}, {{5, 6, 3, 4}}},
+      {"conv_3x3", Conv{.out_channels = 16, .kernel = 3, .pad = 1}, {{2, 16, 8, 8}}},
+      {"conv_3x3_bias", Conv{.out_channels = 32, .pad = 1, .bias = true}, {{2, 17, 6, 5}}},
+      {"conv_3x3_valid", Conv{.out_channels = 6, .kernel = 3}, {{4, 3, 9, 7}}},
+      {"conv_3x3_s2", Conv{.out_channels = 16, .stride = 2, .pad = 1}, {{2, 16, 8, 8}}},
+      {"conv_3x3_s2_odd", Conv{.out_channels = 17, .stride = 2, .pad = 1}, {{3, 6, 7, 9}}},
+      {"conv_3x3_stem", Conv{.out_channels = 16, .pad = 1}, {{4, 3, 8, 8}}},
+      {"conv_3x3_one_channel", Conv{.out_channels = 1, .pad = 1, .bias = true}, {{1, 1, 5, 5}}},
+      {"conv_3x3_one_pixel", Conv{.out_channels = 16, .pad = 1}, {{2, 16, 1, 1}}},
+      {"conv_5x5_lenet", Conv{.out_channels = 6, .kernel = 5, .bias = true}, {{3, 1, 12, 12}}},
+      {"conv_5x5_same", Conv{.out_channels = 16, .kernel = 5, .pad = 2}, {{2, 6, 7, 7}}},
+      {"conv_7x7_s2",
+       Conv{.out_channels = 16, .kernel = 7, .stride = 2, .pad = 3},
+       {{2, 3, 15, 15}}},
+      {"conv_11x11_s4",
+       Conv{.out_channels = 16, .kernel = 11, .stride = 4, .pad = 2, .bias = true},
+       {{1, 3, 23, 23}}},
+      {"conv_rectangle",
+       Conv{.out_channels = 6, .kernel = {1, 5}, .stride = {2, 1}, .pad = {0, 2, 0, 2}},
+       {{2, 6, 5, 8}}},
+      {"conv_asymmetric_pad", Conv{.out_channels = 16, .pad = {0, 0, 1, 1}}, {{2, 16, 6, 6}}},
+      {"conv_asymmetric_pad_s2",
+       Conv{.out_channels = 16, .stride = 2, .pad = {0, 1, 2, 0}, .bias = true},
+       {{2, 3, 8, 6}}},
+      {"conv_dilation",
+       Conv{.out_channels = 16, .pad = 2, .dilation = 2, .bias = true},
+       {{2, 16, 7, 7}}},
+      {"conv_dilation_uneven",
+       Conv{.out_channels = 6, .stride = {1, 2}, .pad = {3, 2, 3, 2}, .dilation = {3, 2}},
+       {{1, 3, 9, 8}}},
+      {"conv_groups", Conv{.out_channels = 32, .pad = 1, .groups = 2}, {{2, 32, 5, 5}}},
+      {"conv_groups_odd",
+       Conv{.out_channels = 6, .pad = 1, .groups = 3, .bias = true},
+       {{2, 9, 5, 6}}},
+      {"conv_depthwise", Conv{.out_channels = 16, .pad = 1, .groups = 16}, {{2, 16, 7, 7}}},
+      {"conv_depthwise_s2",
+       Conv{.out_channels = 32, .stride = 2, .pad = 1, .groups = 32, .bias = true},
+       {{3, 32, 8, 7}}},
+      {"conv_depthwise_odd", Conv{.out_channels = 6, .pad = 1, .groups = 6}, {{1, 6, 5, 5}}},
+      {"conv_depthwise_multiplier", Conv{.out_channels = 6, .pad = 1, .groups = 3}, {{2, 3, 5, 5}}},
+  };
+}
+
+inline std::vector<OpCase> linear_cases() {
+  return {
+      {"linear", Linear{.out_features = 16}, {{4, 32}}},
+      {"linear_odd", Linear{.out_features = 7}, {{3, 13}}},
+      {"linear_no_bias", Linear{.out_features = 10, .bias = false}, {{5, 17}}},
+      {"linear_one_row", Linear{.out_features = 33}, {{1, 64}}},
+      {"linear_one_output", Linear{.out_features = 1}, {{6, 5}}},
+      {"linear_one_input", Linear{.out_features = 3}, {{2, 1}}},
+      {"linear_wide", Linear{.out_features = 100}, {{16, 512}}},
+  };
+}
+
+inline std::vector<OpCase> pool_cases() {
+  constexpr PoolKind max = PoolKind::max, average = PoolKind::average;
+  return {
+      {"max_pool", Pool{.kind = max}, {{2, 16, 6, 6}}},
+      {"max_pool_non_divisible", Pool{.kind = max}, {{3, 17, 7, 5}}},
+      {"max_pool_3x3_s2", Pool{.kind = max, .kernel = 3}, {{2, 6, 9, 9}}},
+      {"max_pool_3x3_s2_p1",
+       Pool{.kind = max, .kernel = 3, .stride = 2, .pad = 1},
+       {{2, 16, 8, 8}}},
+      {"max_pool_3x3_s1_p1", Pool{.kind = max, .kernel = 3, .stride = 1, .pad = 1}, {{1, 3, 5, 6}}},
+      {"max_pool_asymmetric",
+       Pool{.kind = max, .kernel = {3, 2}, .stride = {2, 1}, .pad = {0, 1, 2, 0}},
+       {{2, 16, 6, 5}}},
+      {"max_pool_gaps", Pool{.kind = max, .kernel = 2, .stride = 3}, {{2, 16, 8, 9}}},
+      {"average_pool", Pool{.kind = average}, {{2, 16, 6, 6}}},
+      {"average_pool_non_divisible", Pool{.kind = average}, {{4, 6, 7, 5}}},
+      {"average_pool_overlap", Pool{.kind = average, .kernel = 3}, {{2, 17, 9, 8}}},
+      {"average_pool_padded",
+       Pool{.kind = average, .kernel = 3, .stride = 2, .pad = 1},
+       {{2, 16, 8, 7}}},
+      {"average_pool_padding_not_counted",
+       Pool{.kind = average, .kernel = 3, .stride = 2, .pad = 1, .count_padding = false},
+       {{2, 16, 8, 7}}},
+      {"average_pool_asymmetric",
+       Pool{.kind = average, .kernel = 3, .stride = 2, .pad = {0, 1, 2, 0}, .count_padding = false},
+       {{2, 3, 7, 7}}},
+      {"global_pool", GlobalPool{}, {{3, 16, 7, 7}}},
+      {"global_pool_odd", GlobalPool{}, {{2, 17, 3, 5}}},
+      {"global_pool_one_pixel", GlobalPool{}, {{2, 16, 1, 1}}},
+  };
+}
+
+inline std::vector<OpCase> batch_norm_cases() {
+  const auto cases_of = [](const std::string& name, const Shape& shape, BatchNorm op) {
+    std::vector<OpCase> cases;
+    for (const bool add : {false, true}) {
+      for (const bool relu : {false, true}) {
+        op.add = add;
+        op.relu = relu;
+        cases.push_back({name + (add ? "_add" : "") + (relu ? "_relu" : ""), op,
+                         std::vector<Shape>(add ? 2 : 1, shape), 5e-5});
+      }
+    }
+    return cases;
+  };
+  std::vector<OpCase> all;
+  for (const auto& cases :
+       {cases_of("batch_norm_3", {2, 3, 5, 5}, {}), cases_of("batch_norm_16", {4, 16, 4, 4}, {}),
+        cases_of("batch_norm_17", {3, 17, 3, 5}, {}), cases_of("batch_norm_64", {2, 64, 4, 4}, {}),
+        cases_of("batch_norm_1x1", {5, 16, 1, 1}, {}),
+        cases_of("batch_norm_one_image", {1, 6, 7, 5}, {.epsilon = 1e-3f})}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
+inline std::vector<OpCase> activation_cases() {
+  std::vector<OpCase> cases;
+  for (const auto& [name, kind] : {std::pair{"relu", ActivationKind::relu},
+                                   {"sigmoid", ActivationKind::sigmoid},
+                                   {"tanh", ActivationKind::tanh}}) {
+    cases.push_back({name, Activation{kind}, {{2, 16, 5, 5}}});
+    cases.push_back({std::string(name) + "_odd", Activation{kind}, {{3, 7, 3, 5}}});
+    cases.push_back({std::string(name) + "_rows", Activation{kind}, {{3, 13}}});
+  }
+  cases.push_back({"add", Add{}, {{2, 16, 4, 4}, {2, 16, 4, 4}}});
+  cases.push_back({"add_odd", Add{}, {{3, 5, 3, 7}, {3, 5, 3, 7}}});
+  cases.push_back({"add_rows", Add{}, {{3, 11}, {3, 11}}});
+  cases.push_back({"flatten", Flatten{}, {{2, 16, 3, 3}}});
+  cases.push_back({"flatten_odd", Flatten{}, {{3, 5, 3, 7}}});
+  return cases;
+}
+
+inline std::vector<OpCase> softmax_loss_cases() {
+  return {
+      {"softmax_loss", SoftmaxLoss{}, {{8, 10}}},
+      {"softmax_loss_two_classes", SoftmaxLoss{}, {{5, 2}}},
+      {"softmax_loss_one_row", SoftmaxLoss{}, {{1, 100}}},
+  };
+}
+
+// Small, odd and many.
+inline std::vector<OpCase> op_cases() {
+  std::vector<OpCase> all;
+  for (const auto& cases : {conv_cases(), linear_cases(), pool_cases(), batch_norm_cases(),
+                            activation_cases(), softmax_loss_cases()}) {
+    all.insert(all.end(), cases.begin(), cases.end());
+  }
+  return all;
+}
+
+// What ResNet-50 spends its time on, at 8 images: too large for plain loops, made to be timed.
+inline std::vector<OpCase> large_op_cases() {
+  return {
+      {"stem_7x7_s2",
+       Conv{.out_channels = 64, .kernel = 7, .stride = 2, .pad = 3},
+       {{8, 3, 224, 224}}},
+      {"stem_max_pool", Pool{.kernel = 3, .stride = 2, .pad = 1}, {{8, 64, 112, 112}}},
+      {"stage1_1x1_expand", Conv{.out_channels = 256, .kernel = 1}, {{8, 64, 56, 56}}},
+      {"stage1_3x3", Conv{.out_channels = 64, .pad = 1}, {{8, 64, 56, 56}}},
+      {"stage2_3x3_s2", Conv{.out_channels = 128, .stride = 2, .pad = 1}, {{8, 128, 56, 56}}},
+      {"stage3_3x3", Conv{.out_channels = 256, .pad = 1}, {{8, 256, 14, 14}}},
+      {"stage4_1x1_reduce", Conv{.out_channels = 512, .kernel = 1}, {{8, 2048, 7, 7}}},
+      {"stage1_batch_norm_relu", BatchNorm{.relu = true}, {{8, 64, 56, 56}}},
+      {"stage1_batch_norm_add_relu",
+       BatchNorm{.add = true, .relu = true},
+       {{8, 256, 56, 56}, {8, 256, 56, 56}}},
+      {"stage4_batch_norm_add_relu",
+       BatchNorm{.add = true, .relu = true},
+       {{8, 2048, 7, 7}, {8, 2048, 7, 7}}},
+      {"head_global_pool", GlobalPool{}, {{8, 2048, 7, 7}}},
+      {"head_linear", Linear{.out_features = 1000}, {{8, 2048}}},
+      {"head_softmax_loss", SoftmaxLoss{}, {{8, 1000}}},
+  };
+}
+
+}  // namespace convoy::test
