@@ -1,3 +1,4 @@
+// Ops that treat every element alone: non-linearities, addition, and flatten.
 #include "ops/activation.h"
 
 #include <cmath>

@@ -1,3 +1,4 @@
+// Batch normalisation with what is fused into it, by the formulas of ops/batch_norm.h.
 #include "ops/batch_norm.h"
 
 #include <cmath>

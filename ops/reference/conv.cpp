@@ -1,3 +1,4 @@
+// Convolution, as the set of products that it adds up.
 #include "ops/conv.h"
 
 #include "ops/reference/kernels.h"

@@ -1,3 +1,4 @@
+// Fully connected layer, as three sums of products.
 #include "ops/linear.h"
 
 #include "ops/reference/kernels.h"

@@ -1,3 +1,4 @@
+// What all reference kernels are made of.
 #include "ops/reference/plain_kernel.h"
 
 namespace convoy::reference {

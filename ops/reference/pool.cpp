@@ -1,3 +1,4 @@
+// Pooling: over windows, and over whole channels.
 #include "ops/pool.h"
 
 #include "ops/reference/kernels.h"

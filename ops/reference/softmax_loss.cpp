@@ -1,3 +1,4 @@
+// Softmax cross-entropy, by the formulas of ops/softmax_loss.h.
 #include "ops/softmax_loss.h"
 
 #include <cmath>
