@@ -16,17 +16,59 @@ Dims weight_dims(const Conv& op, std::int64_t in_channels) {
 
 // Implementations for shapes that nothing fast covers.
 bool is_fallback(std::string_view implementation) {
-  return implementation.find("ref") != std::string_view::npos || implementation.starts_with("gemm");
+  return implementation.find("ref") != std::string_view::npos;
 }
 
-// With the layout that the producer offers where that is fast, else with the library's choice.
-dnnl::convolution_forward::primitive_desc choose_forward(const Context& context, bool training,
-                                                         ConvShape shape) {
-  const auto offered = conv_forward(context.engine(), training, shape);
-  if (!is_fallback(offered.impl_info_str())) return offered;
-  shape.src = any(dims_of(shape.src));
-  const auto chosen = conv_forward(context.engine(), training, shape);
-  return is_fallback(chosen.impl_info_str()) ? offered : chosen;
+// The primitives of a convolution; the gradients only where they are wanted.
+struct ConvPrimitives {
+  dnnl::convolution_forward::primitive_desc forward;
+  std::optional<dnnl::convolution_backward_weights::primitive_desc> weight_gradient;
+  std::optional<dnnl::convolution_backward_data::primitive_desc> source_gradient;
+
+  bool any_fallback() const {
+    return is_fallback(forward.impl_info_str()) ||
+           (weight_gradient && is_fallback(weight_gradient->impl_info_str())) ||
+           (source_gradient && is_fallback(source_gradient->impl_info_str()));
+  }
+};
+
+ConvPrimitives make_primitives(const Context& context, const KernelRequest& request,
+                               ConvShape shape, const MemoryDesc* masters) {
+  const bool training = request.mode == Mode::training;
+  ConvPrimitives primitives{conv_forward(context.engine(), training, shape), {}, {}};
+  shape.src = primitives.forward.src_desc();
+  shape.dst = primitives.forward.dst_desc();
+  if (training && request.source_gradient) {
+    primitives.source_gradient = conv_backward_data(context.engine(), shape, primitives.forward);
+  }
+  if (training) {
+    if (masters) shape.weights = *masters;
+    primitives.weight_gradient = conv_backward_weights(context.engine(), shape, primitives.forward);
+  }
+  return primitives;
+}
+
+// The first of these pairs of layouts that no pass needs a fallback for: what the producer offers;
+// the library's choice; channels last; row-major. Nothing is timed, so every rank and every run
+// chooses alike.
+ConvPrimitives choose_primitives(const Context& context, const KernelRequest& request,
+                                 const ConvShape& shape, const MemoryDesc* masters) {
+  const auto with = [&](const MemoryDesc& src, const MemoryDesc& dst) {
+    ConvShape candidate = shape;
+    candidate.src = src;
+    candidate.dst = dst;
+    return make_primitives(context, request, candidate, masters);
+  };
+  ConvPrimitives offered = with(shape.src, shape.dst);
+  if (!offered.any_fallback()) return offered;
+  const Dims src = dims_of(shape.src), dst = dims_of(shape.dst);
+  for (const auto& [s, d] :
+       {std::pair(any(src), any(dst)), std::pair(channels_last(src), channels_last(dst)),
+        std::pair(plain(src), plain(dst))}) {
+    ConvPrimitives candidate = with(s, d);
+    if (!candidate.any_fallback()) return candidate;
+  }
+  return offered;
 }
 
 class ConvKernel : public WeightedKernel {
@@ -35,7 +77,6 @@ class ConvKernel : public WeightedKernel {
              std::span<const Shape> inputs)
       : WeightedKernel(request, context, weight_dims(op, inputs[0][1]), parameters(op, inputs)) {
     const Shape dst = output_shape(op, request.place, inputs);
-    const bool training = request.mode == Mode::training;
     ConvShape shape{.src = context.memory_desc(request.src[0]),
                     .weights = any(weight_dims(op, inputs[0][1])),
                     .dst = any(dims_of(dst)),
@@ -46,22 +87,20 @@ class ConvKernel : public WeightedKernel {
                     .pad_after = {op.pad.bottom, op.pad.right}};
     if (op.bias) shape.bias = plain({op.out_channels});
 
-    const auto forward = choose_forward(context, training, shape);
-    shape.src = forward.src_desc();
-    shape.dst = forward.dst_desc();
-    spec_.src = {context.tensor(inputs[0], shape.src)};
-    spec_.dst = context.tensor(dst, shape.dst);
-    if (training) {
-      ConvShape pinned = shape;
-      if (masters_given()) pinned.weights = master_weights();
-      const auto gradient = conv_backward_weights(context.engine(), pinned, forward);
-      set_weight_gradient(gradient, dnnl::convolution_backward_weights(gradient));
+    const MemoryDesc masters = master_weights();
+    const ConvPrimitives chosen =
+        choose_primitives(context, request, shape, masters_given() ? &masters : nullptr);
+    spec_.src = {context.tensor(inputs[0], chosen.forward.src_desc())};
+    spec_.dst = context.tensor(dst, chosen.forward.dst_desc());
+    if (chosen.weight_gradient) {
+      set_weight_gradient(*chosen.weight_gradient,
+                          dnnl::convolution_backward_weights(*chosen.weight_gradient));
     }
-    if (training && request.source_gradient) {
-      const auto gradient = conv_backward_data(context.engine(), shape, forward);
-      set_source_gradient(gradient, dnnl::convolution_backward_data(gradient));
+    if (chosen.source_gradient) {
+      set_source_gradient(*chosen.source_gradient,
+                          dnnl::convolution_backward_data(*chosen.source_gradient));
     }
-    set_forward(forward, dnnl::convolution_forward(forward));
+    set_forward(chosen.forward, dnnl::convolution_forward(chosen.forward));
   }
 };
 

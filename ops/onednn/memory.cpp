@@ -28,6 +28,10 @@ MemoryDesc plain(const Dims& dims) {
   return MemoryDesc(dims, f32, strides);
 }
 
+MemoryDesc channels_last(const Dims& nchw) {
+  return MemoryDesc(nchw, f32, Tag::nhwc);
+}
+
 MemoryDesc any(const Dims& dims) {
   return MemoryDesc(dims, f32, Tag::any);
 }

@@ -45,6 +45,8 @@ class Context {
 Dims dims_of(const Shape& shape);
 // Row-major float tensor.
 MemoryDesc plain(const Dims& dims);
+// Feature maps as NHWC.
+MemoryDesc channels_last(const Dims& nchw);
 // Library's choice.
 MemoryDesc any(const Dims& dims);
 
