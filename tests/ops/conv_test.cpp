@@ -1,0 +1,65 @@
+// Convolutions worked out by hand.
+#include "tests/ops/hand_value.h"
+
+namespace convoy::test {
+namespace {
+
+class ConvValues : public HandValue {};
+
+const std::vector<float> one_to_nine{1, 2, 3, 4, 5, 6, 7, 8, 9};
+// Each digit of the result is the pixel under that tap.
+const std::vector<float> digits{1, 10, 100, 1000};
+
+TEST_P(ConvValues, BiasAndGradients) {
+  const Conv conv{.out_channels = 1, .kernel = 2, .bias = true};
+  const OpOutputs out =
+      run(conv, {{1, 1, 3, 3}},
+          {.src = {one_to_nine}, .parameters = {{1, 2, 3, 4}, {10}}, .diff_dst = {{1, 0, 0, 2}}});
+  expect_near(out.dst, {47, 57, 77, 87});
+  expect_near(out.diff_src[0], {1, 2, 0, 3, 6, 4, 0, 6, 8});
+  expect_near(out.gradients[0], {11, 14, 20, 23});
+  expect_near(out.gradients[1], {3});
+}
+
+TEST_P(ConvValues, SumsInputChannels) {
+  const Conv conv{.out_channels = 2, .kernel = 1};
+  const OpOutputs out =
+      run(conv, {{1, 3, 1, 1}},
+          {.src = {{1, 2, 3}}, .parameters = {{1, 10, 100, 2, 20, 200}}, .diff_dst = {{1, 1}}});
+  expect_near(out.dst, {321, 642});
+  expect_near(out.diff_src[0], {3, 30, 300});
+  expect_near(out.gradients[0], {1, 2, 3, 1, 2, 3});
+}
+
+TEST_P(ConvValues, PaddingOnEachSide) {
+  const auto values = [&](Padding pad, Extent stride) {
+    const Conv conv{.out_channels = 1, .kernel = 2, .stride = stride, .pad = pad};
+    return run(conv, {{1, 1, 2, 2}}, {.src = {{1, 2, 3, 4}}, .parameters = {digits}}).dst;
+  };
+  expect_near(values({1, 1, 0, 0}, 2), {1000});
+  expect_near(values({0, 0, 1, 1}, 2), {4321});
+  expect_near(values({1, 0, 0, 1}, 1), {2100, 200, 4321, 402});
+}
+
+TEST_P(ConvValues, Dilation) {
+  const Conv conv{.out_channels = 1, .kernel = 2, .dilation = 2};
+  const OpOutputs out =
+      run(conv, {{1, 1, 3, 3}}, {.src = {one_to_nine}, .parameters = {digits}, .diff_dst = {{1}}});
+  expect_near(out.dst, {9731});
+  expect_near(out.diff_src[0], {1, 0, 10, 0, 0, 0, 100, 0, 1000});
+  expect_near(out.gradients[0], {1, 3, 7, 9});
+}
+
+TEST_P(ConvValues, Groups) {
+  const Conv conv{.out_channels = 4, .kernel = 1, .groups = 2};
+  const OpOutputs out = run(conv, {{1, 2, 1, 1}},
+                            {.src = {{2, 3}}, .parameters = {digits}, .diff_dst = {{1, 1, 1, 1}}});
+  expect_near(out.dst, {2, 20, 300, 3000});
+  expect_near(out.diff_src[0], {11, 1100});
+  expect_near(out.gradients[0], {2, 2, 3, 3});
+}
+
+INSTANTIATE_TEST_SUITE_P(Ops, ConvValues, every_backend());
+
+}  // namespace
+}  // namespace convoy::test
