@@ -21,6 +21,7 @@ class BatchNormKernel : public Kernel {
         training_(request.mode == Mode::training),
         threads_(context.threads()),
         loops_(best_loops()) {
+    if (training_) require_statistics(op, request.place, request.src[0].shape);
     TensorDesc map = request.src[0];
     if (!context.chunks_of(context.memory_desc(map))) {
       map = context.tensor(map.shape, context.blocked(onednn::dims_of(map.shape)));
