@@ -16,7 +16,7 @@
 #include "data/sampler.h"
 #include "ops/core/check.h"
 #include "ops/core/file.h"
-#include "tests/data/allocations.h"
+#include "tests/support/allocations.h"
 #include "tests/data/images.h"
 
 namespace convoy {

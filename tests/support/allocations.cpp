@@ -1,4 +1,4 @@
-#include "tests/data/allocations.h"
+#include "tests/support/allocations.h"
 
 #include <atomic>
 #include <cstdlib>

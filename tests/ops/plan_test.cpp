@@ -1,0 +1,258 @@
+// Plans and executors: fusion, memory, layouts, adoption; each backend against the reference on a
+// small net with everything that a plan has to route: a fork, a sum, a fused and a lone batch norm,
+// a reorder.
+#include "ops/plan.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "ops/core/random.h"
+#include "ops/executor.h"
+#include "ops/fusion.h"
+#include "ops/liveness.h"
+#include "tests/support/allocations.h"
+
+namespace convoy {
+namespace {
+
+constexpr int rows = 4;
+constexpr int classes = 5;
+
+Graph small_net() {
+  Graph g({rows, 3, 9, 9});
+  Value x = conv2d(g, "conv1", g.input(), {.out_channels = 20, .pad = 1});
+  x = relu(g, "relu1", batch_norm(g, "bn1", x));
+  Value y = conv2d(g, "conv2", x, {.out_channels = 20, .pad = 1});
+  y = batch_norm(g, "bn2", y);
+  x = relu(g, "relu2", add(g, "add", y, x));
+  Value z = pool2d(g, "pool", x, {.kernel = 3, .stride = 2, .pad = 1});
+  z = batch_norm(g, "bn3", z);
+  z = activation(g, "tanh", conv2d(g, "conv3", z, {.out_channels = 7, .kernel = 2, .bias = true}),
+                 ActivationKind::tanh);
+  softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", z), {.out_features = classes}));
+  return g;
+}
+
+// What a step of a plan makes, row-major.
+struct StepResult {
+  std::vector<float> losses;
+  std::vector<std::vector<float>> gradients;  // by parameter
+  std::vector<std::size_t> ready;
+};
+
+class Trial {
+ public:
+  Trial(const std::string& backend, bool fuse)
+      : backend_(make_backend(backend)),
+        graph_(small_net()),
+        plan_(graph_, *backend_, {.fuse = fuse}),
+        parameters_(plan_),
+        prepared_(fill(), parameters_),
+        executor_(plan_, parameters_, prepared_),
+        images_(rows * 3 * 9 * 9 * sizeof(float)),
+        gradients_(plan_.parameter_floats() * sizeof(float)) {
+    prepared_.refresh();
+    Random random(7, RandomUse::test, 99);
+    for (float& pixel : images_.as<float>()) pixel = random.normal();
+  }
+
+  Plan& plan() { return plan_; }
+  Backend& backend() { return *backend_; }
+  Graph& graph() { return graph_; }
+  Parameters& parameters() { return parameters_; }
+  const float* images() const { return images_.as<float>().data(); }
+  const std::int32_t* labels() const { return labels_; }
+
+  void run(std::vector<std::size_t>* ready = nullptr) {
+    executor_.forward(images(), labels_, gradients_.as<float>().data());
+    executor_.backward(1.0f / rows, gradients_.as<float>().data(), [&](std::size_t end) {
+      if (ready) ready->push_back(end);
+    });
+  }
+
+  StepResult step() {
+    StepResult result;
+    run(&result.ready);
+    result.losses.assign(executor_.losses().begin(), executor_.losses().end());
+    for (std::size_t i = 0; i < plan_.parameters().size(); ++i) {
+      std::vector<float> logical(plan_.parameters()[i].desc.shape.elements());
+      parameters_.read(static_cast<int>(i), gradients_.as<float>(), logical);
+      result.gradients.push_back(std::move(logical));
+    }
+    return result;
+  }
+
+ private:
+  // Weights that do not depend on how a backend stores them.
+  const Plan& fill() {
+    for (std::size_t i = 0; i < plan_.parameters().size(); ++i) {
+      const PlacedParameter& parameter = plan_.parameters()[i];
+      Random random(7, RandomUse::test, i);
+      std::vector<float> logical(parameter.desc.shape.elements());
+      for (float& value : logical) value = 0.3f * random.normal();
+      if (parameter.role == ParameterRole::scale)
+        std::ranges::for_each(logical, [](float& v) { v += 1; });
+      if (parameter.role == ParameterRole::running_variance) std::ranges::fill(logical, 1.5f);
+      parameters_.write(static_cast<int>(i), parameters_.arena(), logical);
+    }
+    return plan_;
+  }
+
+  std::unique_ptr<Backend> backend_;
+  Graph graph_;
+  Plan plan_;
+  Parameters parameters_;
+  PreparedWeights prepared_;
+  Executor executor_;
+  Arena images_;
+  Arena gradients_;
+  std::int32_t labels_[rows] = {0, 4, 2, -1};
+};
+
+double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
+  double difference = 0, size = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    difference += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
+    size += double{b[i]} * b[i];
+  }
+  return std::sqrt(difference / std::max(size, 1e-12));
+}
+
+struct Variant {
+  std::string backend;
+  bool fuse;
+};
+
+class EveryPlan : public testing::TestWithParam<Variant> {};
+
+TEST_P(EveryPlan, ComputesWhatTheUnfusedReferenceDoes) {
+  const StepResult expected = Trial("reference", false).step();
+  Trial trial(GetParam().backend, GetParam().fuse);
+  const StepResult found = trial.step();
+  EXPECT_LT(relative_error(found.losses, expected.losses), 1e-5);
+  ASSERT_EQ(found.gradients.size(), expected.gradients.size());
+  for (std::size_t i = 0; i < found.gradients.size(); ++i) {
+    EXPECT_LT(relative_error(found.gradients[i], expected.gradients[i]), 2e-5)
+        << trial.plan().parameters()[i].name;
+  }
+}
+
+TEST_P(EveryPlan, ReportsGradientsInTheOrderOfTheArena) {
+  Trial trial(GetParam().backend, GetParam().fuse);
+  const StepResult result = trial.step();
+  EXPECT_EQ(result.ready, trial.plan().ready_offsets());
+  EXPECT_TRUE(std::ranges::is_sorted(result.ready));
+  EXPECT_EQ(result.ready.back(), trial.plan().parameter_floats());
+}
+
+TEST_P(EveryPlan, RepeatsItsBits) {
+  Trial trial(GetParam().backend, GetParam().fuse);
+  const StepResult first = trial.step();
+  const StepResult second = trial.step();
+  EXPECT_EQ(first.losses, second.losses);
+  EXPECT_EQ(first.gradients, second.gradients);
+}
+
+TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
+  Trial trial(GetParam().backend, GetParam().fuse);
+  const Plan adopting(trial.graph(), trial.backend(),
+                      {.mode = Mode::inference, .fuse = GetParam().fuse, .adopt = &trial.plan()});
+  PreparedWeights prepared(adopting, trial.parameters());
+  prepared.refresh();
+  Executor executor(adopting, trial.parameters(), prepared);
+  executor.forward(trial.images(), trial.labels());
+
+  Trial reference("reference", false);
+  const Plan alone(reference.graph(), reference.backend(),
+                   {.mode = Mode::inference, .fuse = false});
+  Parameters plain(alone);
+  for (int i = 0; i < static_cast<int>(alone.parameters().size()); ++i) {
+    std::vector<float> logical(alone.parameters()[i].desc.shape.elements());
+    reference.parameters().read(i, reference.parameters().arena(), logical);
+    plain.write(i, plain.arena(), logical);
+  }
+  PreparedWeights nothing(alone, plain);
+  Executor oracle(alone, plain, nothing);
+  oracle.forward(reference.images(), reference.labels());
+
+  const std::vector<float> found(executor.logits().begin(), executor.logits().end());
+  const std::vector<float> expected(oracle.logits().begin(), oracle.logits().end());
+  EXPECT_LT(relative_error(found, expected), 1e-5);
+}
+
+INSTANTIATE_TEST_SUITE_P(Plans, EveryPlan,
+                         testing::Values(Variant{"reference", true}, Variant{"onednn", false},
+                                         Variant{"onednn", true}),
+                         [](const auto& instance) {
+                           return instance.param.backend +
+                                  (instance.param.fuse ? "_fused" : "_unfused");
+                         });
+
+// The library allocates a little inside each call of its own, so the reference shows what the
+// executor does.
+TEST(Executor, AllocatesNothingInAStep) {
+  Trial trial("reference", true);
+  trial.run();
+  const std::int64_t before = allocations();
+  for (int step = 0; step < 3; ++step) trial.run();
+  EXPECT_EQ(allocations() - before, 0);
+}
+
+TEST(Fusion, TakesWhatFollowsABatchNorm) {
+  const std::vector<FusedStep> steps = fuse_steps(small_net(), true);
+  std::vector<std::string> names;
+  for (const FusedStep& step : steps) names.push_back(step.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"conv1", "bn1", "conv2", "bn2", "pool", "bn3", "conv3",
+                                             "tanh", "flatten", "fc", "loss"}));
+  const auto& first = std::get<BatchNorm>(steps[1].op);
+  EXPECT_TRUE(first.relu && !first.add);
+  const auto& second = std::get<BatchNorm>(steps[3].op);
+  EXPECT_TRUE(second.relu && second.add);
+  EXPECT_EQ(steps[3].inputs.size(), 2u);
+  const auto& lone = std::get<BatchNorm>(steps[5].op);
+  EXPECT_TRUE(!lone.relu && !lone.add);
+}
+
+TEST(Fusion, LeavesAValueThatOthersReadToo) {
+  Graph g({2, 4, 4, 4});
+  const Value normal =
+      batch_norm(g, "bn", conv2d(g, "conv", g.input(), {.out_channels = 4, .pad = 1}));
+  Value x = add(g, "add", relu(g, "relu", normal), normal);
+  softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", x), {.out_features = 3}));
+  EXPECT_EQ(fuse_steps(g, true).size(), g.nodes().size());
+}
+
+TEST(Plan, AnOutputThatNothingUsesIsAnError) {
+  Graph g({2, 4, 4, 4});
+  conv2d(g, "lost", g.input(), {.out_channels = 4, .pad = 1});
+  softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", g.input()), {.out_features = 3}));
+  const auto backend = make_reference_backend();
+  EXPECT_THROW(Plan(g, *backend), Error);
+}
+
+TEST(Liveness, BlocksInUseTogetherNeverOverlap) {
+  Random random(3, RandomUse::test, 0);
+  std::vector<Storage> blocks(200);
+  for (Storage& block : blocks) {
+    block.bytes = 1 + random.below(5000);
+    block.first = static_cast<int>(random.below(100));
+    block.last = block.first + static_cast<int>(random.below(20));
+  }
+  const std::size_t arena = place_storages(blocks);
+  std::size_t total = 0;
+  for (const Storage& a : blocks) {
+    total += a.bytes;
+    EXPECT_LE(a.offset + a.bytes, arena);
+    EXPECT_EQ(a.offset % arena_alignment, 0u);
+    for (const Storage& b : blocks) {
+      if (&a == &b || a.last < b.first || b.last < a.first) continue;
+      EXPECT_TRUE(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset);
+    }
+  }
+  EXPECT_LT(arena, total / 3);  // memory is used again
+}
+
+}  // namespace
+}  // namespace convoy
