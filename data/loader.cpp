@@ -22,18 +22,6 @@ namespace {
 // next; more than one, so that the lock costs nothing beside tiny images.
 constexpr int max_rows_at_once = 16;
 
-Shape common_shape(const Dataset& dataset, const Pipeline& pipeline) {
-  require(dataset.size() > 0, ExitCode::data, dataset.split(), "holds no samples");
-  const Sample first = dataset.sample(0);
-  for (std::uint64_t i = 1; i < dataset.size(); ++i) {
-    const Sample sample = dataset.sample(i);
-    if (sample.height != first.height || sample.width != first.width) {
-      return pipeline.output_shape(0, 0);
-    }
-  }
-  return pipeline.output_shape(first.height, first.width);
-}
-
 // One place of the ring. Slot k always takes place k % ahead, after slot k - ahead is released.
 struct Place {
   enum class State { filling, ready, acquired };
@@ -73,6 +61,18 @@ void decode(const Sample& sample, std::span<const std::byte> bytes, Scratch& scr
 }
 
 }  // namespace
+
+Shape output_shape(const Dataset& dataset, const Pipeline& pipeline) {
+  require(dataset.size() > 0, ExitCode::data, dataset.split(), "holds no samples");
+  const Sample first = dataset.sample(0);
+  for (std::uint64_t i = 1; i < dataset.size(); ++i) {
+    const Sample sample = dataset.sample(i);
+    if (sample.height != first.height || sample.width != first.width) {
+      return pipeline.output_shape(0, 0);
+    }
+  }
+  return pipeline.output_shape(first.height, first.width);
+}
 
 struct Loader::State {
   const Dataset& dataset;
@@ -116,7 +116,7 @@ Loader::State::State(const Dataset& data, Pipeline steps, const LoaderOptions& s
       pipeline(std::move(steps)),
       options(settings),
       row_key(std::move(rows)),
-      shape(common_shape(dataset, pipeline)),
+      shape(convoy::output_shape(dataset, pipeline)),
       next_slot(settings.first_slot) {
   require(options.threads > 0 && options.rows > 0 && options.ahead > 0, ExitCode::config, "loader",
           "has {} threads, {} rows a slot and {} slots ahead, all above 0 expected",

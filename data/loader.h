@@ -38,6 +38,10 @@ struct Batch {
   std::span<const std::uint64_t> sample_ids;  // 0 where absent
 };
 
+// [C, H, W] of what `pipeline` makes of the data set's images. Error(config) if neither the
+// transforms nor the images have one size.
+Shape output_shape(const Dataset& dataset, const Pipeline& pipeline);
+
 class Loader {
  public:
   // `dataset` must outlive the loader. `row(slot, r)` is called by loader threads; it must be a

@@ -1,0 +1,72 @@
+// convoy evaluate: how good a checkpoint is, exactly.
+#include <fmt/format.h>
+
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "ops/core/file.h"
+#include "trainer/commands/commands.h"
+#include "trainer/session.h"
+#include "trainer/together.h"
+
+namespace convoy {
+namespace {
+
+std::string as_json(const EvaluationReport& report) {
+  const EvaluationResult& result = report.result;
+  return nlohmann::ordered_json{{"checkpoint", report.checkpoint.string()},
+                                {"step", report.step},
+                                {"split", report.split},
+                                {"samples", result.samples},
+                                {"loss", result.loss},
+                                {"top1", result.top1_share()},
+                                {"top5", result.top5_share()},
+                                {"top1_hits", result.top1},
+                                {"top5_hits", result.top5}}
+             .dump() +
+         "\n";
+}
+
+std::string as_text(const EvaluationReport& report) {
+  const EvaluationResult& result = report.result;
+  return fmt::format(
+      "{}\n{} of {}: {} samples\nloss   {:.6f}\ntop-1  {:.2f}% ({})\n"
+      "top-5  {:.2f}% ({})\n\n{}",
+      report.checkpoint.string(), report.split, "step " + std::to_string(report.step),
+      result.samples, result.loss, 100 * result.top1_share(), result.top1,
+      100 * result.top5_share(), result.top5, class_table(result, report.class_names));
+}
+
+}  // namespace
+
+ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator) {
+  EvaluationRequest request;
+  std::string source, confusion;
+  bool json = false;
+  Options options("convoy evaluate RUN_FOLDER|CHECKPOINT [options]",
+                  "Evaluates a checkpoint, every sample of the split once, alone or on all ranks\n"
+                  "of mpirun or srun: the same figures for any number of them.");
+  options.word("RUN_FOLDER|CHECKPOINT", source, "a run's newest checkpoint, or one of them")
+      .add("data", boost::program_options::value(&request.data), "data set (default: the run's)")
+      .add("split", boost::program_options::value(&request.split),
+           "split (default: the run's validation split)")
+      .add("confusion", boost::program_options::value(&confusion),
+           "also write the confusion matrix to this file, as tab-separated text")
+      .flag("json", json, "print one JSON object instead of text")
+      .add("threads", option(request.threads), "per rank; 0: its share of the cores");
+  bool wanted = false;
+  together(communicator, [&] { wanted = options.parse(arguments, communicator.rank() != 0); });
+  if (!wanted) return ExitCode::done;
+
+  request.source = source;
+  const EvaluationReport report = evaluate(request, communicator);
+  by_root(communicator, [&] {
+    std::cout << (json ? as_json(report) : as_text(report)) << std::flush;
+    if (!confusion.empty()) {
+      write_file_atomically(confusion, confusion_table(report.result, report.class_names));
+    }
+  });
+  return ExitCode::done;
+}
+
+}  // namespace convoy

@@ -1,0 +1,117 @@
+// convoy inspect: what a configuration, a data set or a checkpoint holds.
+#include "data/inspect.h"
+
+#include <fmt/format.h>
+
+#include <iostream>
+
+#include "cluster/reducer.h"
+#include "ops/backend.h"
+#include "trainer/checkpoint.h"
+#include "trainer/commands/commands.h"
+#include "trainer/network.h"
+#include "trainer/setup.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string describe_graph(const Graph& graph) {
+  std::string text = fmt::format("{:<28}{:<16}{:<18}{:>12}{:>12}\n", "layer", "op", "output",
+                                 "parameters", "Mmul-adds");
+  std::int64_t parameters = 0;
+  double work = 0;
+  for (const Node& node : graph.nodes()) {
+    std::int64_t own = 0;
+    for (const int index : node.parameters) {
+      const Parameter& parameter = graph.parameters()[index];
+      if (!is_statistic(parameter.role)) own += parameter.shape.elements();
+    }
+    const double macs = multiply_adds(node.op, graph.input_shapes(node));
+    text += fmt::format("{:<28}{:<16}{:<18}{:>12}{:>12.3f}\n", node.name, kind_of(node.op),
+                        graph.shape(node.output).text(), own, macs / 1e6);
+    parameters += own;
+    work += macs;
+  }
+  return text + fmt::format("{:<62}{:>12}{:>12.3f}\n", "total", parameters, work / 1e6);
+}
+
+std::string describe_buckets(const Plan& plan) {
+  const std::vector<Bucket> buckets = cut_buckets(plan.ready_offsets());
+  std::string text =
+      fmt::format("{} buckets of gradients, in the order in which they leave:\n", buckets.size());
+  for (const Bucket& bucket : buckets) {
+    text += fmt::format("  {:>10.1f} KiB\n",
+                        static_cast<double>((bucket.end - bucket.begin) * sizeof(float)) / 1024);
+  }
+  return text;
+}
+
+void inspect_config(const std::string& file, const std::vector<std::string>& overrides) {
+  Config config = load_config(file, overrides);
+  const Dataset train(config.data.path, config.data.train);
+  complete(config, train);
+  std::cout << to_yaml(config) << "\n";
+  const auto backend = make_backend(config.backend, config.threads_per_lane);
+  const Pipeline pipeline = make_pipeline(config.data, config.data.augment);
+  const int rows = config.batch.global / config.batch.lanes;
+  const Network network(config.model, batch_shape(rows, train, pipeline), *backend);
+  std::cout << describe_graph(network.graph) << "\n"
+            << network.plan.describe() << "\n"
+            << describe_buckets(network.plan);
+}
+
+void inspect_checkpoint(const LoadedCheckpoint& checkpoint) {
+  const Progress& progress = checkpoint.progress;
+  std::cout << fmt::format(
+      "{}\nstep {}, {} samples seen, {} restarts\nmodel      {}\ndata set   {}\nnumerics   {}\n"
+      "batch      {} in {} lanes, seed {}\n",
+      checkpoint.folder.string(), progress.step, progress.position, progress.restarts,
+      progress.model, progress.dataset, progress.numerics, progress.global_batch, progress.lanes,
+      progress.seed);
+  for (const auto& [name, value] : progress.metrics) {
+    std::cout << fmt::format("{:<11}{}\n", name, value);
+  }
+  for (const Safetensors* file : {&checkpoint.model, &checkpoint.state}) {
+    std::cout << "\n" << file->path().filename().string() << "\n";
+    for (const TensorView& tensor : file->tensors()) {
+      std::cout << fmt::format("  {:<44}{:<6}{}\n", tensor.name, name_of(tensor.dtype),
+                               tensor.shape.text());
+    }
+  }
+}
+
+}  // namespace
+
+ExitCode inspect_command(const Arguments& arguments, Communicator&) {
+  std::string source;
+  std::vector<std::string> overrides;
+  Options options(
+      "convoy inspect CONFIG|DATA|RUN_FOLDER|CHECKPOINT [options]",
+      "Shows what there is: of a configuration the resolved settings, the network, its\n"
+      "plan and its buckets; of a data set its splits and shards; of a run folder or a\n"
+      "checkpoint where it stands and its tensors. Changes nothing.");
+  options.word("CONFIG|DATA|...", source, "a YAML file, or a folder")
+      .add("set", boost::program_options::value(&overrides)->value_name("KEY=VALUE"),
+           "override a setting of the configuration; may be repeated");
+  if (!options.parse(arguments)) return ExitCode::done;
+
+  const fs::path path = source;
+  if (fs::exists(path / "manifest.h5")) {
+    std::cout << describe_dataset(path);
+  } else if (fs::exists(path / "manifest.json")) {
+    inspect_checkpoint(load_checkpoint(path));
+  } else if (fs::exists(path / "checkpoints")) {
+    const auto newest = load_newest(path / "checkpoints");
+    require(newest.has_value(), ExitCode::data, source, "has no checkpoint yet");
+    inspect_checkpoint(*newest);
+  } else {
+    require(!fs::is_directory(path), ExitCode::data, source,
+            "expected a data set (with manifest.h5), a run folder or a checkpoint");
+    inspect_config(source, overrides);
+  }
+  return ExitCode::done;
+}
+
+}  // namespace convoy

@@ -1,0 +1,76 @@
+// Evaluation: every sample of a split once, whatever the number of ranks and threads.
+//
+// The split is cut into fixed batches, the last one partly empty, and batch b goes to rank b mod R.
+// Counts are whole numbers, and the loss is summed per batch, then over batches in their order: the
+// same bits for any number of ranks and threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cluster/communicator.h"
+#include "data/dataset.h"
+#include "data/loader.h"
+#include "ops/executor.h"
+#include "trainer/worker_pool.h"
+
+namespace convoy {
+
+struct EvaluationResult {
+  int classes = 0;
+  std::uint64_t samples = 0;  // those with a label
+  double loss = 0;            // mean
+  std::uint64_t top1 = 0;     // hits
+  std::uint64_t top5 = 0;
+  std::vector<std::uint64_t> confusion;  // [classes, classes]: how often label -> predicted
+
+  double top1_share() const { return share(top1, samples); }
+  double top5_share() const { return share(top5, samples); }
+  std::uint64_t samples_of(int label) const;
+  // Of the samples of `label`: predicted right.
+  double recall(int label) const;
+
+ private:
+  static double share(std::uint64_t part, std::uint64_t whole) {
+    return whole == 0 ? 0 : static_cast<double>(part) / static_cast<double>(whole);
+  }
+};
+
+// Per class: samples, hits, recall, and what it is most often taken for. One line each.
+std::string class_table(const EvaluationResult& result, std::span<const std::string> names);
+// The matrix as tab-separated text with a head line; rows are labels.
+std::string confusion_table(const EvaluationResult& result, std::span<const std::string> names);
+
+class Evaluator {
+ public:
+  struct Parts {
+    Communicator& communicator;
+    WorkerPool& pool;
+    const Dataset& dataset;
+    Pipeline pipeline;
+    const Plan& plan;  // inference
+    const Parameters& parameters;
+    PreparedWeights& prepared;
+    int loader_threads = 1;
+  };
+  // The references must outlive the evaluator.
+  explicit Evaluator(Parts parts);
+
+  // With the weights as they are now. Collective.
+  EvaluationResult run();
+
+ private:
+  struct Tally;
+  void evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally) const;
+
+  Parts parts_;
+  int rows_;  // of a batch
+  int classes_;
+  std::uint64_t batches_;
+  std::vector<std::unique_ptr<Executor>> executors_;  // by worker
+};
+
+}  // namespace convoy

@@ -1,0 +1,62 @@
+#include "trainer/lane_workers.h"
+
+#include <cmath>
+#include <cstring>
+
+#include "trainer/scores.h"
+
+namespace convoy {
+namespace {
+
+LaneScalars score(std::span<const float> losses, std::span<const float> logits,
+                  std::span<const std::int32_t> labels, bool stop) {
+  LaneScalars scalars;
+  const std::size_t classes = logits.size() / labels.size();
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    if (labels[row] < 0) continue;
+    scalars.samples += 1;
+    scalars.loss += losses[row];
+    scalars.hits += rank_of(logits.subspan(row * classes, classes), labels[row]) == 0;
+  }
+  scalars.non_finite = std::isfinite(scalars.loss) ? 0 : 1;
+  scalars.stop = stop ? 1 : 0;
+  return scalars;
+}
+
+}  // namespace
+
+LaneWorkers::Worker::Worker(const Parts& parts, int number)
+    : executor(parts.plan, parts.parameters, parts.prepared),
+      lanes(parts.reducer.worker_lanes(number)),
+      on_ready([this, &reducer = parts.reducer, number](std::size_t end) {
+        reducer.ready(number, lane, end);
+      }) {}
+
+LaneWorkers::LaneWorkers(const Parts& parts) : parts_(parts) {
+  for (int number = 0; number < parts.pool.workers(); ++number) {
+    workers_.push_back(std::make_unique<Worker>(parts_, number));
+  }
+}
+
+void LaneWorkers::run(std::uint64_t step, bool stop) {
+  parts_.pool.run([&](int number) {
+    Worker& worker = *workers_[number];
+    for (int lane = worker.lanes.begin; lane < worker.lanes.end; ++lane) {
+      worker.lane = lane;
+      run_lane(worker, number, step, stop);
+    }
+  });
+}
+
+void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool stop) {
+  const Batch batch = parts_.loader.acquire(parts_.slots.slot(step, worker.lane));
+  float* gradients = parts_.reducer.lane_buffer(number, worker.lane).data();
+  worker.executor.forward(batch.images.data(), batch.labels.data(), gradients);
+  const LaneScalars scalars =
+      score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
+  std::memcpy(gradients, &scalars, sizeof scalars);
+  worker.executor.backward(parts_.loss_scale, gradients, worker.on_ready);
+  parts_.loader.release(batch);
+}
+
+}  // namespace convoy

@@ -1,0 +1,51 @@
+// LaneWorkers: forward and backward of a rank's lanes. Each worker thread has an executor of its
+// own and runs its lanes one after the other; what it computes for a lane does not depend on which
+// thread or rank does it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "cluster/reducer.h"
+#include "data/loader.h"
+#include "ops/executor.h"
+#include "trainer/sample_stream.h"
+#include "trainer/worker_pool.h"
+
+namespace convoy {
+
+class LaneWorkers {
+ public:
+  struct Parts {
+    WorkerPool& pool;
+    const Plan& plan;
+    const Parameters& parameters;
+    const PreparedWeights& prepared;
+    Loader& loader;
+    const LaneSlots& slots;
+    Reducer& reducer;
+    float loss_scale;  // 1 / global batch
+  };
+  // All parts must outlive this.
+  explicit LaneWorkers(const Parts& parts);
+
+  // All lanes of this rank at `step`: once it returns, the reducer's wait() will end. `stop` is
+  // what this rank says in LaneScalars::stop.
+  void run(std::uint64_t step, bool stop);
+
+ private:
+  struct Worker {
+    Worker(const Parts& parts, int number);
+    Executor executor;
+    LaneRange lanes;
+    int lane = 0;                                   // the one at work
+    std::function<void(std::size_t end)> on_ready;  // tells the reducer; made once
+  };
+  void run_lane(Worker& worker, int number, std::uint64_t step, bool stop);
+
+  Parts parts_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace convoy

@@ -1,0 +1,75 @@
+// Metrics: what rank 0 tells about a run. One JSON object per line in metrics.jsonl:
+//
+//   {"kind": "train", "step", "epoch", "loss", "accuracy", "lr", "images_per_second", "step_ms",
+//    "data_wait_ms", "exposed_ms", "communication_ms"}        means since the line before
+//   {"kind": "evaluation", "step", "epoch", "split", "samples", "loss", "top1", "top5", "seconds"}
+//
+// Milliseconds are per step: of the slowest rank for the data wait, of the mean rank otherwise.
+// After a resume, steps that had been lost appear again; the later line holds.
+//
+// On a terminal there is a live line between these, otherwise a plain line for each.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <string_view>
+
+#include "trainer/evaluation.h"
+#include "trainer/schedule.h"
+
+namespace convoy {
+
+// Means over the steps of an interval.
+struct TrainingMetrics {
+  std::uint64_t step = 0;  // steps done
+  double loss = 0;
+  double accuracy = 0;
+  double lr = 0;
+  double images_per_second = 0;
+  double step_ms = 0;
+  double data_wait_ms = 0;
+  double exposed_ms = 0;        // compute waited for communication
+  double communication_ms = 0;  // the communication thread worked
+};
+
+// Sums over the steps since the last report, of the whole group.
+struct Interval {
+  std::uint64_t steps = 0;
+  double samples = 0;
+  double loss = 0;
+  double hits = 0;
+};
+
+class Metrics {
+ public:
+  // `folder` is the run folder. Only rank 0 has one of these.
+  Metrics(const std::filesystem::path& folder, const RunLength& length);
+  ~Metrics();
+
+  void training(const TrainingMetrics& metrics);
+  void evaluation(std::uint64_t step, std::string_view split, const EvaluationResult& result,
+                  double seconds);
+  // Cheap; draws a few times a second, on a terminal alone.
+  void live(std::uint64_t step, const Interval& interval, double lr);
+
+ private:
+  void append(const std::string& line);
+  void clear_live_line();
+
+  using Clock = std::chrono::steady_clock;
+  RunLength length_;
+  std::filesystem::path path_;
+  std::ofstream file_;
+  bool terminal_;
+  bool live_line_ = false;
+  Clock::time_point last_drawn_;
+  double step_ms_ = 0;  // of the last report, for the time left
+};
+
+// "3:07", "1:02:33".
+std::string clock_text(double seconds);
+
+}  // namespace convoy

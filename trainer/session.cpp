@@ -1,0 +1,334 @@
+#include "trainer/session.h"
+
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cluster/agreement.h"
+#include "ops/backend.h"
+#include "ops/core/file.h"
+#include "ops/core/log.h"
+#include "trainer/network.h"
+#include "trainer/run_folder.h"
+#include "trainer/setup.h"
+#include "trainer/together.h"
+#include "trainer/weights.h"
+
+namespace convoy {
+namespace {
+
+// A run on this rank, put together step by step.
+class Session {
+ public:
+  Session(const Config& config, Communicator& communicator, const TrainingHooks& hooks)
+      : config_(config), hooks_(hooks), communicator_(communicator) {
+    communicator_.set_deadline(
+        std::chrono::milliseconds(static_cast<std::int64_t>(config.deadline_seconds * 1000)));
+  }
+  ~Session() {
+    if (lock_) set_log_file({});
+  }
+  Session(const Session&) = delete;
+
+  // run_(), with the end written to status.json.
+  TrainingOutcome run();
+
+ private:
+  TrainingOutcome run_to_end();
+  void claim_folder();
+  void open_data();
+  void build_network();
+  void agree();
+  void resume();
+  void restore(const LoadedCheckpoint& checkpoint);
+  void start_workers();
+  void introduce() const;
+  void note_end(ExitCode code, const std::string& reason) const;
+  bool root() const { return communicator_.rank() == 0; }
+  std::filesystem::path folder() const { return config_.run_folder; }
+
+  Config config_;
+  const TrainingHooks& hooks_;
+  Communicator& communicator_;
+
+  std::optional<RunFolderLock> lock_;  // rank 0
+  bool folder_is_ours_ = false;
+  std::optional<Dataset> train_data_;
+  std::optional<Dataset> validation_data_;
+  RunLength length_;
+
+  std::unique_ptr<Backend> backend_;
+  std::optional<Network> network_;
+  std::optional<Parameters> parameters_;
+  std::optional<PreparedWeights> prepared_;
+  std::optional<Network> evaluation_network_;
+  std::optional<PreparedWeights> evaluation_prepared_;
+  std::optional<Optimizer> optimizer_;
+  Progress progress_;
+
+  std::optional<WorkerPool> pool_;
+  std::optional<Reducer> reducer_;
+  std::optional<LaneSlots> slots_;
+  std::optional<Loader> loader_;
+  std::optional<LaneWorkers> lanes_;
+  std::optional<Evaluator> evaluator_;
+  std::optional<Metrics> metrics_;               // rank 0
+  std::optional<CheckpointWriter> checkpoints_;  // rank 0
+  std::optional<Training> training_;
+};
+
+TrainingOutcome Session::run() {
+  try {
+    const TrainingOutcome outcome = run_to_end();
+    if (root()) {
+      note_end(outcome.stopped ? ExitCode::stopped : ExitCode::done,
+               outcome.stopped ? "stopped on request" : "done");
+    }
+    return outcome;
+  } catch (const SharedError& error) {
+    if (root()) note_end(error.code(), error.what());
+    throw;
+  } catch (const Error& error) {
+    note_end(error.code(), error.what());
+    throw;
+  } catch (const std::exception& error) {
+    note_end(ExitCode::internal, error.what());
+    throw;
+  }
+}
+
+TrainingOutcome Session::run_to_end() {
+  claim_folder();
+  open_data();
+  build_network();
+  agree();
+  resume();
+  start_workers();
+  introduce();
+  training_.emplace(Training::Parts{.config = config_,
+                                    .length = length_,
+                                    .communicator = communicator_,
+                                    .pool = *pool_,
+                                    .parameters = *parameters_,
+                                    .prepared = *prepared_,
+                                    .loader = *loader_,
+                                    .reducer = *reducer_,
+                                    .lanes = *lanes_,
+                                    .optimizer = *optimizer_,
+                                    .evaluator = evaluator_ ? &*evaluator_ : nullptr,
+                                    .metrics = metrics_ ? &*metrics_ : nullptr,
+                                    .checkpoints = checkpoints_ ? &*checkpoints_ : nullptr,
+                                    .stop_requested = hooks_.stop_requested},
+                    progress_);
+  return training_->run();
+}
+
+void Session::claim_folder() {
+  together(communicator_, [&] {
+    require(communicator_.size() <= config_.batch.lanes, ExitCode::config, "batch.lanes",
+            "{} ranks, but only {} lanes to share: each rank needs at least one",
+            communicator_.size(), config_.batch.lanes);
+  });
+  by_root(communicator_, [&] {
+    lock_.emplace(folder());
+    std::filesystem::remove(folder() / "status.json");
+    set_log_file(folder() / "log.txt");
+    clean_checkpoints(folder() / "checkpoints");
+  });
+  folder_is_ours_ = true;
+}
+
+void Session::open_data() {
+  communicator_.set_activity("opening data", 0);
+  together(communicator_, [&] {
+    train_data_.emplace(config_.data.path, config_.data.train);
+    complete(config_, *train_data_);
+    length_ = RunLength::of(config_, train_data_->size());
+    if (config_.data.validation.empty()) return;
+    validation_data_.emplace(config_.data.path, config_.data.validation);
+    require_same_classes(config_.data.path + ": " + config_.data.validation,
+                         validation_data_->class_names(), train_data_->class_names());
+  });
+}
+
+void Session::build_network() {
+  communicator_.set_activity("planning", 0);
+  const int lanes =
+      lanes_of(communicator_.rank(), communicator_.size(), config_.batch.lanes).count();
+  pool_.emplace(choose_workers(communicator_, config_.threads, config_.threads_per_lane, lanes),
+                config_.threads_per_lane);
+  together(communicator_, [&] {
+    backend_ = make_backend(config_.backend, config_.threads_per_lane);
+    const int rows = config_.batch.global / config_.batch.lanes;
+    const Pipeline augment = make_pipeline(config_.data, config_.data.augment);
+    network_.emplace(config_.model, batch_shape(rows, *train_data_, augment), *backend_);
+    parameters_.emplace(network_->plan);
+    prepared_.emplace(network_->plan, *parameters_);
+    optimizer_.emplace(config_.optimizer, network_->plan.parameters(),
+                       network_->plan.parameter_floats(), config_.batch.lanes);
+    if (!validation_data_) return;
+    const Pipeline plain = make_pipeline(config_.data, config_.data.evaluate);
+    evaluation_network_.emplace(
+        config_.model, batch_shape(config_.evaluation.batch, *validation_data_, plain), *backend_,
+        PlanOptions{.mode = Mode::inference, .adopt = &network_->plan});
+    evaluation_prepared_.emplace(evaluation_network_->plan, *parameters_);
+  });
+}
+
+void Session::agree() {
+  std::string data = train_data_->fingerprint();
+  if (validation_data_) data += "\n" + validation_data_->fingerprint();
+  const std::vector<Claim> claims = {
+      {"configuration", to_yaml(config_)},
+      {"versions", numerics_of(backend_->name(), config_.threads_per_lane)},
+      {"data set", data},
+      {"plan", network_->plan.describe()},
+  };
+  together(communicator_, [&] { check_agreement(communicator_, claims); });
+}
+
+// Rank 0 reads; the others receive its weights, be they first or restored ones.
+void Session::resume() {
+  progress_ = {.seed = config_.seed,
+               .lanes = config_.batch.lanes,
+               .global_batch = config_.batch.global,
+               .model = to_text(config_.model),
+               .dataset = train_data_->fingerprint(),
+               .numerics = numerics_of(backend_->name(), config_.threads_per_lane),
+               .config = to_yaml(config_),
+               .classes = train_data_->class_names()};
+  by_root(communicator_, [&] {
+    if (const auto checkpoint = load_newest(folder() / "checkpoints")) {
+      restore(*checkpoint);
+    } else {
+      initialise(*network_, config_.seed, *parameters_);
+    }
+    write_file_atomically(folder() / "config.yaml", progress_.config);
+    metrics_.emplace(folder(), length_);
+    checkpoints_.emplace(CheckpointWriter::Options{.folder = folder() / "checkpoints",
+                                                   .keep = config_.checkpoint.keep});
+  });
+  communicator_.broadcast(std::as_writable_bytes(std::span(&progress_.step, 1)), 0);
+  communicator_.broadcast(std::as_writable_bytes(parameters_->arena()), 0);
+  communicator_.broadcast(std::as_writable_bytes(optimizer_->velocity()), 0);
+}
+
+void Session::restore(const LoadedCheckpoint& checkpoint) {
+  const Progress& found = checkpoint.progress;
+  const auto same = [&](std::string_view what, const auto& in_checkpoint, const auto& configured) {
+    require(in_checkpoint == configured, ExitCode::config, checkpoint.folder.string(),
+            "is of a run with {} {}, but the configuration has {}: give the new run another name",
+            what, in_checkpoint, configured);
+  };
+  same("model", found.model, progress_.model);
+  same("data set", found.dataset, progress_.dataset);
+  same("lanes", found.lanes, progress_.lanes);
+  same("global batch", found.global_batch, progress_.global_batch);
+  same("seed", found.seed, progress_.seed);
+  if (found.numerics != progress_.numerics) {
+    log_warning("{} was computed with [{}], this is [{}]: the last bits may differ",
+                checkpoint.folder.string(), found.numerics, progress_.numerics);
+  }
+  import_parameters(checkpoint.model, {}, *parameters_);
+  import_arena(checkpoint.state, *parameters_, "momentum.", false, optimizer_->velocity());
+  progress_.step = found.step;
+  progress_.position = found.position;
+  progress_.restarts = found.restarts + 1;
+  progress_.metrics = found.metrics;
+  log_info("resumes at step {} of {} from {}", found.step, length_.steps,
+           checkpoint.folder.string());
+}
+
+void Session::start_workers() {
+  const int workers = pool_->workers();
+  const int loader_threads =
+      config_.data.loader_threads > 0 ? config_.data.loader_threads : workers;
+  together(communicator_,
+           [&] { pool_->run([&](int worker) { prepared_->refresh(worker, workers); }); });
+  reducer_.emplace(communicator_, config_.batch.lanes, workers, network_->plan.parameter_floats(),
+                   cut_buckets(network_->plan.ready_offsets()));
+  together(communicator_, [&] {
+    std::vector<LaneRange> worker_lanes;
+    for (int worker = 0; worker < workers; ++worker) {
+      worker_lanes.push_back(reducer_->worker_lanes(worker));
+    }
+    slots_.emplace(worker_lanes);
+    const SampleStream stream(Sampler(train_data_->size(), config_.seed, config_.data.order),
+                              config_.batch.global, config_.batch.lanes);
+    const auto per_step = static_cast<std::uint64_t>(slots_->per_step());
+    loader_.emplace(
+        *train_data_, make_pipeline(config_.data, config_.data.augment),
+        LoaderOptions{.threads = loader_threads,
+                      .rows = stream.rows(),
+                      .ahead = config_.data.ahead > 0 ? config_.data.ahead : 2 * slots_->per_step(),
+                      .seed = config_.seed,
+                      .first_slot = progress_.step * per_step,
+                      .end_slot = std::max(length_.steps, progress_.step) * per_step},
+        [stream, slots = *slots_](std::uint64_t slot, int row) {
+          return stream.at(slots.step(slot), slots.lane(slot), row);
+        });
+    lanes_.emplace(LaneWorkers::Parts{
+        .pool = *pool_,
+        .plan = network_->plan,
+        .parameters = *parameters_,
+        .prepared = *prepared_,
+        .loader = *loader_,
+        .slots = *slots_,
+        .reducer = *reducer_,
+        .loss_scale = static_cast<float>(1.0 / config_.batch.global),
+    });
+    if (!validation_data_) return;
+    evaluator_.emplace(Evaluator::Parts{
+        .communicator = communicator_,
+        .pool = *pool_,
+        .dataset = *validation_data_,
+        .pipeline = make_pipeline(config_.data, config_.data.evaluate),
+        .plan = evaluation_network_->plan,
+        .parameters = *parameters_,
+        .prepared = *evaluation_prepared_,
+        .loader_threads = loader_threads,
+    });
+  });
+}
+
+void Session::introduce() const {
+  std::int64_t weights = 0;
+  for (const Parameter& parameter : network_->graph.parameters()) {
+    if (!is_statistic(parameter.role)) weights += parameter.shape.elements();
+  }
+  log_info("{}: {} ranks x {} worker threads; {}", config_.name, communicator_.size(),
+           pool_->workers(), progress_.numerics);
+  log_info("{}: {} parameters; images {}, {} classes", config_.model.name, weights,
+           network_->plan.images().text(), config_.model.classes);
+  log_info("{}: {} images to train on, {} to evaluate", config_.data.path, train_data_->size(),
+           validation_data_ ? validation_data_->size() : 0);
+  log_info("{} steps of {} samples ({} lanes), {:.2f} epochs; seed {}; run folder {}",
+           length_.steps, config_.batch.global, config_.batch.lanes,
+           length_.epochs(static_cast<double>(length_.steps)), config_.seed, config_.run_folder);
+}
+
+// The reason of the first failure stays: ranks that lost another one because of it say nothing.
+void Session::note_end(ExitCode code, const std::string& reason) const {
+  if (!folder_is_ours_) return;
+  if (code == ExitCode::ranks && std::filesystem::exists(folder() / "status.json")) return;
+  const char* slurm = std::getenv("SLURM_RESTART_COUNT");
+  const std::uint64_t step = training_ ? training_->steps_done() : progress_.step;
+  try {
+    write_status(folder(), {.code = code,
+                            .reason = reason,
+                            .step = step,
+                            .restart = slurm ? std::atoi(slurm) : progress_.restarts});
+  } catch (const Error& error) {
+    log_warning("{}", error.what());
+  }
+}
+
+}  // namespace
+
+TrainingOutcome train(const Config& config, Communicator& communicator,
+                      const TrainingHooks& hooks) {
+  return Session(config, communicator, hooks).run();
+}
+
+}  // namespace convoy
