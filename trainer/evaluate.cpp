@@ -54,7 +54,7 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
     network.emplace(config.model, batch_shape(config.evaluation.batch, *dataset, pipeline),
                     *backend, PlanOptions{.mode = Mode::inference});
     parameters.emplace(network->plan);
-    import_parameters(checkpoint.model, {}, *parameters);
+    import_parameters(checkpoint.model, *parameters);
     prepared.emplace(network->plan, *parameters);
   });
 

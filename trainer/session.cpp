@@ -230,7 +230,7 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
     log_warning("{} was computed with [{}], this is [{}]: the last bits may differ",
                 checkpoint.folder.string(), found.numerics, progress_.numerics);
   }
-  import_parameters(checkpoint.model, {}, *parameters_);
+  import_parameters(checkpoint.model, *parameters_);
   import_arena(checkpoint.state, *parameters_, "momentum.", false, optimizer_->velocity());
   progress_.step = found.step;
   progress_.position = found.position;

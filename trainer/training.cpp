@@ -1,7 +1,8 @@
 #include "trainer/training.h"
 
 #include <algorithm>
-#include <cstring>
+#include <array>
+#include <bit>
 #include <utility>
 
 #include "ops/core/log.h"
@@ -9,6 +10,15 @@
 #include "trainer/weights.h"
 
 namespace convoy {
+namespace {
+
+LaneScalars head_of(std::span<const float> sum) {
+  std::array<float, head_floats> head;
+  std::copy_n(sum.begin(), head_floats, head.begin());
+  return std::bit_cast<LaneScalars>(head);
+}
+
+}  // namespace
 
 Training::Training(const Parts& parts, Progress progress)
     : parts_(parts),
@@ -35,9 +45,7 @@ void Training::train_step() {
 
   parts_.lanes.run(step_, parts_.stop_requested && parts_.stop_requested(step_));
   const std::span<const float> sum = parts_.reducer.wait();
-  LaneScalars scalars;
-  std::memcpy(&scalars, sum.data(), sizeof scalars);
-  act_on(scalars);
+  act_on(head_of(sum));
   update(sum);
   ++step_;
 

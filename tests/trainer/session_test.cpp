@@ -1,0 +1,268 @@
+// The whole trainer with ranks as threads: one seed gives one result on any number of ranks and
+// threads, stopped and resumed or not; evaluation is exact; and what must be refused is.
+#include "trainer/session.h"
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "ops/core/file.h"
+#include "ops/core/log.h"
+#include "tests/support/ranks.h"
+#include "tests/trainer/temporary_folder.h"
+#include "tests/trainer/tiny_data.h"
+#include "trainer/checkpoint.h"
+#include "trainer/together.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr int last_step = 12;
+
+// One data set for all tests: 50 training samples in batches of 16, so batches straddle epochs; 23
+// to evaluate in batches of 5, so that the last is short.
+class SessionTest : public testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    set_quiet(true);
+    folder_ = new TemporaryFolder;
+    make_data();
+  }
+  static void TearDownTestSuite() { delete folder_; }
+  static void make_data() { test::make_tiny_data(folder_->path() / "data", 50, 23); }
+
+  static Config config(const std::string& name, const std::vector<std::string>& overrides = {}) {
+    const std::string text = R"(
+steps: 12
+model: {name: resnet8}
+data:
+  channels: 1
+  augment: [{pad_and_crop: {size: 8, pad: 1}}, flip]
+batch: {global: 16, lanes: 4}
+optimizer: {lr: 0.05, weight_decay: 0.001}
+schedule: {name: cosine, warmup_epochs: 1}
+evaluation: {batch: 5}
+checkpoint: {every_epochs: 1, keep: 100}
+log_every_steps: 5
+threads: 1
+deadline_seconds: 20
+)";
+    std::vector<std::string> all = {"name=" + name,
+                                    "data.path=" + (folder_->path() / "data").string(),
+                                    "run_folder=" + run_folder(name).string()};
+    all.insert(all.end(), overrides.begin(), overrides.end());
+    return parse_config(text, "test", all);
+  }
+  static fs::path run_folder(const std::string& name) { return folder_->path() / name; }
+  static fs::path checkpoint(const std::string& name, int step = last_step) {
+    return run_folder(name) / "checkpoints" / fmt::format("step-{:08}", step);
+  }
+  // Weights, running statistics and momentum after a step.
+  static std::string bytes_of(const std::string& name, int step = last_step) {
+    return read_file(checkpoint(name, step) / "model.safetensors") +
+           read_file(checkpoint(name, step) / "state.safetensors");
+  }
+  static nlohmann::json status_of(const std::string& name) {
+    return nlohmann::json::parse(read_file(run_folder(name) / "status.json"));
+  }
+
+  static TrainingOutcome train_on(int ranks, const Config& config,
+                                  const std::function<bool(int, std::uint64_t)>& stop = {}) {
+    TrainingOutcome outcome;
+    test::on_ranks(ranks, [&](Communicator& communicator) {
+      const int rank = communicator.rank();
+      const TrainingOutcome mine =
+          train(config, communicator, {.stop_requested = [&stop, rank](std::uint64_t step) {
+                  return stop && stop(rank, step);
+                }});
+      if (rank == 0) outcome = mine;
+    });
+    return outcome;
+  }
+
+  static TemporaryFolder* folder_;
+};
+TemporaryFolder* SessionTest::folder_ = nullptr;
+
+bool operator==(const EvaluationResult& a, const EvaluationResult& b) {
+  return a.samples == b.samples && a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 &&
+         a.confusion == b.confusion;
+}
+
+TEST_F(SessionTest, OneSeedGivesOneResultOnAnyRanksAndThreads) {
+  const TrainingOutcome expected = train_on(1, config("alone"));
+  EXPECT_EQ(expected.steps, 12u);
+  EXPECT_FALSE(expected.stopped);
+  ASSERT_TRUE(expected.evaluation.has_value());
+  EXPECT_EQ(expected.evaluation->samples, 23u);
+
+  struct Variant {
+    int ranks, threads, loader_threads;
+  };
+  for (const Variant v :
+       {Variant{1, 2, 3}, {1, 4, 1}, {2, 1, 1}, {2, 2, 3}, {3, 1, 3}, {3, 2, 1}, {4, 1, 1}}) {
+    const std::string name = fmt::format("r{}t{}l{}", v.ranks, v.threads, v.loader_threads);
+    const TrainingOutcome outcome =
+        train_on(v.ranks, config(name, {fmt::format("threads={}", v.threads),
+                                        fmt::format("data.loader_threads={}", v.loader_threads)}));
+    for (const int step : {4, 7, 10, last_step}) {
+      EXPECT_TRUE(bytes_of(name, step) == bytes_of("alone", step)) << name << " at step " << step;
+    }
+    EXPECT_TRUE(*outcome.evaluation == *expected.evaluation) << name;
+  }
+}
+
+TEST_F(SessionTest, AnotherSeedOrNumberOfLanesGivesAnotherResult) {
+  train_on(1, config("first"));
+  train_on(1, config("seed2", {"seed=2"}));
+  train_on(1, config("lanes2", {"batch.lanes=2"}));
+  EXPECT_FALSE(bytes_of("first") == bytes_of("seed2"));
+  EXPECT_FALSE(bytes_of("first") == bytes_of("lanes2"));
+}
+
+TEST_F(SessionTest, TheReferenceBackendKeepsThePromiseToo) {
+  train_on(1, config("reference1", {"backend=reference"}));
+  train_on(3, config("reference3", {"backend=reference"}));
+  EXPECT_TRUE(bytes_of("reference1") == bytes_of("reference3"));
+}
+
+TEST_F(SessionTest, StoppingAndResumingOnOtherRanksChangesNothing) {
+  train_on(1, config("uninterrupted"));
+  for (const int stop_at : {0, 4, 10}) {
+    const std::string name = fmt::format("stopped{}", stop_at);
+    // Rank 1 alone is asked; both stop after the same step.
+    const TrainingOutcome first = train_on(2, config(name), [&](int rank, std::uint64_t step) {
+      return rank == 1 && step == static_cast<std::uint64_t>(stop_at);
+    });
+    EXPECT_TRUE(first.stopped);
+    EXPECT_EQ(first.steps, stop_at + 1u);
+    EXPECT_EQ(status_of(name)["code"], 75);
+    EXPECT_EQ(status_of(name)["step"], stop_at + 1);
+    const TrainingOutcome second = train_on(3, config(name));
+    EXPECT_FALSE(second.stopped);
+    EXPECT_EQ(status_of(name)["code"], 0);
+    EXPECT_TRUE(bytes_of(name) == bytes_of("uninterrupted")) << name;
+  }
+}
+
+TEST_F(SessionTest, AFinishedRunHasNothingLeftToDo) {
+  train_on(1, config("finished"));
+  const std::string before = bytes_of("finished");
+  const TrainingOutcome again = train_on(2, config("finished"));
+  EXPECT_EQ(again.steps, 12u);
+  EXPECT_FALSE(again.stopped);
+  EXPECT_TRUE(bytes_of("finished") == before);
+}
+
+TEST_F(SessionTest, EvaluationIsTheSameOnAnyRanks) {
+  const TrainingOutcome trained = train_on(1, config("evaluated"));
+  EXPECT_GT(trained.evaluation->top1, 23u / 4) << "it learned nothing";
+  for (const int ranks : {1, 2, 3}) {
+    for (const int threads : {1, 2}) {
+      test::on_ranks(ranks, [&](Communicator& communicator) {
+        const EvaluationReport report =
+            evaluate({.source = run_folder("evaluated"), .threads = threads}, communicator);
+        EXPECT_TRUE(report.result == *trained.evaluation) << ranks << " ranks";
+        EXPECT_EQ(report.step, 12u);
+        std::uint64_t all = 0;
+        for (const std::uint64_t count : report.result.confusion) all += count;
+        EXPECT_EQ(all, 23u);
+        EXPECT_EQ(report.result.samples_of(0), 6u);
+      });
+    }
+  }
+}
+
+TEST_F(SessionTest, WritesWhatTheRunDid) {
+  train_on(2, config("written"));
+  const fs::path run = run_folder("written");
+  int train_lines = 0, evaluation_lines = 0;
+  std::istringstream lines(read_file(run / "metrics.jsonl"));
+  for (std::string line; std::getline(lines, line);) {
+    const auto json = nlohmann::json::parse(line);
+    if (json["kind"] == "train") {
+      ++train_lines;
+      EXPECT_GT(json["images_per_second"].get<double>(), 0);
+      EXPECT_GT(json["loss"].get<double>(), 0);
+    } else {
+      ++evaluation_lines;
+      EXPECT_EQ(json["samples"], 23);
+    }
+  }
+  EXPECT_EQ(train_lines, 3);       // steps 5, 10, 12
+  EXPECT_EQ(evaluation_lines, 4);  // epochs 1, 2, 3, and the end
+  const Config resolved = load_config(run / "config.yaml");
+  EXPECT_EQ(resolved.model.classes, 4);
+  EXPECT_EQ(resolved.data.mean.size(), 1u);
+  EXPECT_EQ(status_of("written")["code"], 0);
+  EXPECT_FALSE(fs::exists(run / "lock") && !read_file(run / "lock").empty());
+}
+
+TEST_F(SessionTest, RefusesMoreRanksThanLanes) {
+  const std::string message =
+      test::error_of(ExitCode::config, [&] { train_on(3, config("crowded", {"batch.lanes=2"})); });
+  EXPECT_EQ(message,
+            "batch.lanes: 3 ranks, but only 2 lanes to share: each rank needs at least one");
+}
+
+TEST_F(SessionTest, RefusesToResumeAnotherRun) {
+  train_on(1, config("owner"));
+  const std::string before = bytes_of("owner");
+  const auto refusal = [&](const std::string& setting) {
+    return test::error_of(ExitCode::config, [&] { train_on(2, config("owner", {setting})); });
+  };
+  test::expect_holds(refusal("seed=9"), {"step-00000012: is of a run with seed 1", "has 9"});
+  test::expect_holds(refusal("batch.lanes=2"), {"lanes 4", "has 2"});
+  test::expect_holds(refusal("batch.global=32"), {"global batch 16", "has 32"});
+  test::expect_holds(refusal("model.name=resnet20"), {"model", "resnet8", "resnet20"});
+  EXPECT_EQ(status_of("owner")["code"], 78);
+  EXPECT_TRUE(bytes_of("owner") == before);
+  EXPECT_EQ(load_config(run_folder("owner") / "config.yaml").seed, 1u);
+}
+
+TEST_F(SessionTest, StopsWhenTheLossIsNotFinite) {
+  const std::string message = test::error_of(ExitCode::internal, [&] {
+    train_on(2, config("diverged", {"optimizer.lr=1e30", "schedule.warmup_epochs=0"}));
+  });
+  test::expect_holds(message, {"step ", "loss is not finite"});
+  EXPECT_EQ(status_of("diverged")["code"], 70);
+}
+
+TEST_F(SessionTest, OneRankWithBadInputEndsAll) {
+  // The last byte of the images is flipped: some rank meets it in the first epoch.
+  const fs::path data = folder_->path() / "data";
+  fs::path shard;
+  for (const auto& entry : fs::directory_iterator(data)) {
+    if (entry.path().filename().string().starts_with("train-0")) shard = entry.path();
+  }
+  const std::string whole = read_file(shard);
+  std::string damaged = whole;
+  const Dataset train_split(data, "train");
+  std::vector<std::byte> buffer;
+  const auto image = train_split.read(31, buffer);
+  const std::size_t at =
+      damaged.find(std::string_view(reinterpret_cast<const char*>(image.data()), image.size()));
+  ASSERT_NE(at, std::string::npos);
+  damaged[at] = static_cast<char>(damaged[at] ^ 1);
+  std::ofstream(shard, std::ios::binary) << damaged;
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_THROW(train_on(3, config("damaged")), Error);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
+  EXPECT_EQ(status_of("damaged")["code"], 65);
+  test::expect_holds(status_of("damaged")["reason"], {"train-00000-of-00001.h5[31]"});
+  std::ofstream(shard, std::ios::binary) << whole;
+}
+
+TEST_F(SessionTest, MissingDataIsOneErrorForAll) {
+  for (const int ranks : {1, 2}) {
+    test::on_ranks(ranks, [&](Communicator& communicator) {
+      EXPECT_THROW(train(config("nowhere", {"data.path=/nowhere"}), communicator), SharedError);
+    });
+    EXPECT_EQ(status_of("nowhere")["code"], 65);
+  }
+}
+
+}  // namespace
+}  // namespace convoy
