@@ -22,8 +22,9 @@ namespace fs = std::filesystem;
 static_assert(std::endian::native == std::endian::little, "datasets are read as they lie on disk");
 static_assert(std::is_same_v<IdPolicy::type, hid_t>);
 
-// Holds the library: not every build of it bears calls from two threads. Keeps it from printing:
-// what it complains about goes into our own message.
+// Holds the library: not every build of it bears calls from two threads. Keeps it from printing,
+// what it complains about goes into our own message; and from cleaning up when the process exits,
+// where it crashes over a file that it could not write (1.10.8, disk full).
 class Library {
  public:
   Library() : lock_(mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
@@ -31,12 +32,13 @@ class Library {
  private:
   static std::recursive_mutex& mutex() {
     static std::recursive_mutex only;
+    [[maybe_unused]] static const herr_t no_clean_up = H5dont_atexit();
     return only;
   }
   std::lock_guard<std::recursive_mutex> lock_;
 };
 
-// The innermost complaint on HDF5's error stack.
+// The innermost complaint on HDF5's error stack, or the system's error that it quotes.
 std::string complaint() {
   std::string text = "no reason given";
   const auto take_first = [](unsigned depth, const H5E_error2_t* error, void* into) -> herr_t {
@@ -44,7 +46,12 @@ std::string complaint() {
     return 0;
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, take_first, &text);
-  return text;
+  const std::string_view quote = "error message = '";
+  if (const std::size_t at = text.find(quote); at != std::string::npos) {
+    text.erase(0, at + quote.size());
+    text.resize(std::min(text.find('\''), text.size()));
+  }
+  return text.substr(0, text.find('\n'));
 }
 
 // Checks what HDF5 returns (negative: failed) and says what was wanted of which file.
@@ -55,6 +62,12 @@ struct Check {
   template <class Result>
   Result operator()(Result result, std::string_view what) const {
     require(result >= 0, code, path.string(), "{}: {}", what, result < 0 ? complaint() : "");
+    return result;
+  }
+  // The same of a system call.
+  template <class Result>
+  Result system(Result result, std::string_view what) const {
+    require(result >= 0, code, path.string(), "{}: {}", what, std::strerror(errno));
     return result;
   }
   Id own(hid_t id, std::string_view what) const { return Id((*this)(id, what)); }
@@ -126,8 +139,9 @@ Id open_object(hid_t root, const std::string& name, H5I_type_t kind, const Check
     end = name.find('/', end + 1);
     const std::string prefix = name.substr(0, end);
     H5L_info_t info;
-    const bool exists = H5Lexists(root, prefix.c_str(), H5P_DEFAULT) > 0;
-    require(exists, check.code, check.path.string(), "has no {}", prefix);
+    const htri_t exists = H5Lexists(root, prefix.c_str(), H5P_DEFAULT);
+    require(check(exists, "cannot list it") > 0, check.code, check.path.string(), "has no {}",
+            prefix);
     check(H5Lget_info(root, prefix.c_str(), &info, H5P_DEFAULT), prefix);
     require(info.type == H5L_TYPE_HARD, check.code, check.path.string(),
             "{} is a soft or external link, expected the object itself", prefix);
@@ -143,8 +157,9 @@ Id open_object(hid_t root, const std::string& name, H5I_type_t kind, const Check
 Id open_attribute(hid_t root, const std::string& object, const std::string& name, H5T_class_t kind,
                   const Check& check) {
   const std::string what = fmt::format("cannot read attribute {} of {}", name, object);
-  require(H5Aexists_by_name(root, object.c_str(), name.c_str(), H5P_DEFAULT) > 0, check.code,
-          check.path.string(), "{} has no attribute {}", object, name);
+  const htri_t exists = H5Aexists_by_name(root, object.c_str(), name.c_str(), H5P_DEFAULT);
+  require(check(exists, what) > 0, check.code, check.path.string(), "{} has no attribute {}",
+          object, name);
   Id attribute = check.own(
       H5Aopen_by_name(root, object.c_str(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), what);
   const Id type = check.own(H5Aget_type(attribute.get()), what);
@@ -241,12 +256,11 @@ void Writer::end_layout() {
   const Library library;
   const Check check{path_, ExitCode::storage};
   check(H5Fclose(layout_.release()), "cannot write");
-  file_ = FileDescriptor(::open(path_.c_str(), O_RDWR | O_CLOEXEC));
-  require(bool(file_), ExitCode::storage, path_.string(), "cannot open: {}", std::strerror(errno));
+  file_ = FileDescriptor(check.system(::open(path_.c_str(), O_RDWR | O_CLOEXEC), "cannot open"));
   bytes_ = size_of_file(file_, check);
-  const int error = ::posix_fallocate(file_.get(), 0, static_cast<off_t>(bytes_));
-  require(error == 0 || error == EOPNOTSUPP || error == EINVAL, ExitCode::storage, path_.string(),
-          "cannot reserve {} bytes: {}", bytes_, std::strerror(error));
+  const bool reserved = ::fallocate(file_.get(), 0, 0, static_cast<off_t>(bytes_)) == 0;
+  require(reserved || errno == EOPNOTSUPP, ExitCode::storage, path_.string(),
+          "cannot reserve {} bytes: {}", bytes_, std::strerror(errno));
 }
 
 void Writer::write(const Extent& extent, std::span<const std::byte> bytes, std::uint64_t at) const {
@@ -257,10 +271,9 @@ void Writer::write(const Extent& extent, std::span<const std::byte> bytes, std::
 }
 
 std::uint64_t Writer::finish() {
-  const bool synced = ::fsync(file_.get()) == 0;
-  require(synced, ExitCode::storage, path_.string(), "cannot fsync: {}", std::strerror(errno));
-  const bool closed = ::close(file_.release()) == 0;
-  require(closed, ExitCode::storage, path_.string(), "cannot close: {}", std::strerror(errno));
+  const Check check{path_, ExitCode::storage};
+  check.system(::fsync(file_.get()), "cannot fsync");
+  check.system(::close(file_.release()), "cannot close");
   return bytes_;
 }
 
@@ -302,11 +315,6 @@ std::vector<std::string> Reader::groups() const {
     if (H5Iget_type(object.get()) == H5I_GROUP) names.emplace_back(name);
   }
   return names;
-}
-
-bool Reader::has(const std::string& name) const {
-  const Library library;
-  return H5Lexists(root_.get(), name.c_str(), H5P_DEFAULT) > 0;
 }
 
 Extent Reader::dataset(const std::string& name, Type type) const {

@@ -64,7 +64,7 @@ class Writer {
   void attribute(const std::string& object, const std::string& name, std::uint64_t number);
   void attribute(const std::string& object, const std::string& name,
                  const std::array<double, 3>& triple);
-  // Takes HDF5 out of the game, and reserves the disk space of all that was laid out.
+  // Writes the layout, and reserves the disk space of all that was laid out.
   void end_layout();
 
   // Writes inside a dataset, `at` bytes from its start.
@@ -93,7 +93,6 @@ class Reader {
 
   // Names in the root, sorted.
   std::vector<std::string> groups() const;
-  bool has(const std::string& name) const;
   Extent dataset(const std::string& name, Type type) const;
   template <Element T>
   std::vector<T> read(const std::string& name) const {

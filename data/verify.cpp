@@ -1,3 +1,4 @@
+// Verification: reads a data set as suspiciously as it can be read.
 #include <algorithm>
 #include <mutex>
 
