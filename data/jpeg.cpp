@@ -81,6 +81,7 @@ struct JpegDecoder::State {
   // Leaves the codec ready to start decompressing.
   ImageInfo read_header(std::span<const std::byte> bytes, std::string_view place) {
     const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
+    jpeg_abort_decompress(&codec);  // where an image was refused after its header
     if (!guarded(errors, [&] {
           jpeg_mem_src(&codec, data, bytes.size());
           jpeg_read_header(&codec, TRUE);

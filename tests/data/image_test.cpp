@@ -146,6 +146,7 @@ TEST(Jpeg, DecoderServesOnAfterAnError) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_THROW(decoder.decode(std::span(whole).first(whole.size() / 2), "", image), Error);
     EXPECT_THROW(decoder.probe(std::span(whole).first(30), ""), Error);
+    EXPECT_THROW(decoder.decode(from_hex(cmyk_jpeg), "", image), Error);
     decoder.decode(whole, "", image);
     EXPECT_EQ(crc32c_of(image), colour_jpeg_crc);
   }
