@@ -94,6 +94,13 @@ std::string_view name_of(Type type) {
   return names[static_cast<int>(type)];
 }
 
+// Of the elements of a dataset that holds these.
+std::size_t longest(const std::vector<std::string>& texts) {
+  std::size_t bytes = 1;
+  for (const std::string& text : texts) bytes = std::max(bytes, text.size());
+  return bytes;
+}
+
 Id text_type(std::uint64_t bytes, const Check& check) {
   Id type = check.own(H5Tcopy(H5T_C_S1), "cannot make a text type");
   check(H5Tset_size(type.get(), std::max<std::uint64_t>(bytes, 1)), "cannot size a text type");
@@ -204,8 +211,12 @@ void Writer::group(const std::string& name) {
                 fmt::format("cannot create group {}", name));
 }
 
+Extent Writer::text_dataset(const std::string& name, const std::vector<std::string>& texts) {
+  return dataset(name, Type::text, texts.size(), longest(texts));
+}
+
 Extent Writer::dataset(const std::string& name, Type type, std::uint64_t count,
-                       std::uint64_t text_bytes) {
+                       std::uint64_t element_bytes) {
   const Library library;
   const Check check{path_, ExitCode::storage};
   const std::string what = fmt::format("cannot create dataset {}", name);
@@ -214,7 +225,7 @@ Extent Writer::dataset(const std::string& name, Type type, std::uint64_t count,
   check(H5Pset_layout(creation.get(), H5D_CONTIGUOUS), what);
   check(H5Pset_alloc_time(creation.get(), H5D_ALLOC_TIME_EARLY), what);
   check(H5Pset_fill_time(creation.get(), H5D_FILL_TIME_NEVER), what);
-  const Id element = type == Type::text ? text_type(text_bytes, check)
+  const Id element = type == Type::text ? text_type(element_bytes, check)
                                         : check.own(H5Tcopy(element_type(type)), what);
   const hsize_t extents[] = {count};
   const Id space = check.own(H5Screate_simple(1, extents, nullptr), what);
@@ -224,7 +235,7 @@ Extent Writer::dataset(const std::string& name, Type type, std::uint64_t count,
   const haddr_t offset = count == 0 ? 0 : H5Dget_offset(made.get());
   require(offset != HADDR_UNDEF, ExitCode::storage, path_.string(), "{}: no space was allocated",
           what);
-  return {offset, count, H5Tget_size(element.get())};
+  return {offset, count, element_bytes};
 }
 
 void Writer::attribute(const std::string& object, const std::string& name, std::string_view text) {
@@ -399,12 +410,11 @@ std::array<double, 3> Reader::triple(const std::string& object, const std::strin
 }
 
 std::string padded(const std::vector<std::string>& texts) {
-  std::size_t longest = 1;
-  for (const std::string& text : texts) longest = std::max(longest, text.size());
+  const std::size_t width = longest(texts);
   std::string block;
   for (const std::string& text : texts) {
     block += text;
-    block.append(longest - text.size(), '\0');
+    block.append(width - text.size(), '\0');
   }
   return block;
 }

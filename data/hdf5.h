@@ -56,9 +56,12 @@ class Writer {
   explicit Writer(std::filesystem::path path);
 
   void group(const std::string& name);
-  // `text_bytes`: length of each element, for Type::text alone.
-  Extent dataset(const std::string& name, Type type, std::uint64_t count,
-                 std::uint64_t text_bytes = 0);
+  template <Element T>
+  Extent dataset(const std::string& name, std::uint64_t count) {
+    return dataset(name, type_of<T>, count, sizeof(T));
+  }
+  // As long as the longest text: what is to be written is padded(texts).
+  Extent text_dataset(const std::string& name, const std::vector<std::string>& texts);
   // `object` is "/" or the path of a group. All attributes of an object take at most 64 KiB.
   void attribute(const std::string& object, const std::string& name, std::string_view text);
   void attribute(const std::string& object, const std::string& name, std::uint64_t number);
@@ -73,6 +76,9 @@ class Writer {
   std::uint64_t finish();
 
  private:
+  Extent dataset(const std::string& name, Type type, std::uint64_t count,
+                 std::uint64_t element_bytes);
+
   std::filesystem::path path_;
   Id layout_;
   FileDescriptor file_;

@@ -1,7 +1,6 @@
 #include "data/manifest.h"
 
 #include <algorithm>
-#include <numeric>
 
 #include "data/hdf5.h"
 #include "ops/core/check.h"
@@ -102,10 +101,9 @@ ManifestSplit read_split(const hdf5::Reader& file, const std::string& name,
 template <class T>
 hdf5::Extent lay_out(hdf5::Writer& file, const std::string& name, const std::vector<T>& column) {
   if constexpr (std::is_same_v<T, std::string>) {
-    return file.dataset(name, hdf5::Type::text, column.size(),
-                        hdf5::padded(column).size() / std::max<std::size_t>(column.size(), 1));
+    return file.text_dataset(name, column);
   } else {
-    return file.dataset(name, hdf5::type_of<T>, column.size());
+    return file.dataset<T>(name, column.size());
   }
 }
 

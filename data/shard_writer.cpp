@@ -16,20 +16,17 @@ std::uint32_t checksum_of(const ShardIndex& index, const std::vector<std::string
 ShardWriter::ShardWriter(const std::filesystem::path& path, const ShardHeader& header,
                          const ShardIndex& index)
     : file_(path) {
-  const std::string class_names = hdf5::padded(header.class_names);
-  images_ = file_.dataset("images", hdf5::Type::u8, index.offsets.back());
+  images_ = file_.dataset<std::uint8_t>("images", index.offsets.back());
   std::vector<hdf5::Extent> extents;
   visit_index(index, [&]<class T>(const char* name, const std::vector<T>& elements) {
-    extents.push_back(file_.dataset(name, hdf5::type_of<T>, elements.size()));
+    extents.push_back(file_.dataset<T>(name, elements.size()));
   });
-  const std::uint64_t classes = header.class_names.size();
-  const hdf5::Extent names_extent =
-      file_.dataset("class_names", hdf5::Type::text, classes, class_names.size() / classes);
+  const hdf5::Extent names_extent = file_.text_dataset("class_names", header.class_names);
 
   file_.attribute("/", "format", shard_format);
   file_.attribute("/", "split", header.split);
   file_.attribute("/", "num_samples", index.samples());
-  file_.attribute("/", "num_classes", classes);
+  file_.attribute("/", "num_classes", header.class_names.size());
   file_.attribute("/", "shard_index", header.shard_index);
   file_.attribute("/", "shard_count", header.shard_count);
   file_.attribute("/", "first_sample_id", header.first_sample_id);
@@ -44,6 +41,7 @@ ShardWriter::ShardWriter(const std::filesystem::path& path, const ShardHeader& h
   visit_index(index, [&](const char*, const auto& elements) {
     file_.write(*extent++, std::as_bytes(std::span(elements)));
   });
+  const std::string class_names = hdf5::padded(header.class_names);
   file_.write(names_extent, std::as_bytes(std::span(class_names)));
 }
 

@@ -1,0 +1,361 @@
+// Packing and verifying: the same bytes for any number of threads, original files kept, everything
+// unusual named, nothing half-written.
+#include "data/pack.h"
+
+#include <fcntl.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cmath>
+#include <csignal>
+#include <cstdlib>
+#include <set>
+
+#include "data/dataset.h"
+#include "data/image.h"
+#include "data/inspect.h"
+#include "data/jpeg.h"
+#include "tests/data/files.h"
+#include "tests/trainer/temporary_folder.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+class Pack : public testing::Test {
+ protected:
+  PackReport pack_folders(PackOptions options = {}) const {
+    options.output = output;
+    return pack(folders, "", options);
+  }
+  std::string error(PackOptions options = {}, ExitCode code = ExitCode::data) const {
+    return error_of(code, [&] { pack_folders(options); });
+  }
+
+  TemporaryFolder folder;
+  fs::path folders = folder.path() / "images";
+  fs::path output = folder.path() / "set";
+};
+
+TEST_F(Pack, KeepsTheOriginalBytes) {
+  write_class_folders(folders);
+  const PackReport report = pack_folders();
+  EXPECT_EQ(report.samples, 5u);
+  EXPECT_EQ(report.classes, 2);
+  EXPECT_EQ(report.shards, 1);
+  EXPECT_EQ(report.bytes, fs::file_size(output / "train-00000-of-00001.h5"));
+  EXPECT_THAT(report.events, IsEmpty());
+
+  const Dataset dataset(output, "train");
+  const auto originals = contents(folders);
+  std::set<std::string> seen;
+  std::vector<std::byte> buffer;
+  ImageDecoder decoder;
+  for (std::uint64_t i = 0; i < dataset.size(); ++i) {
+    const std::string name(dataset.name(i));
+    const Sample sample = dataset.sample(i);
+    const auto bytes = dataset.read(i, buffer);
+    EXPECT_EQ(text_of(bytes), originals.at(name)) << name;
+    EXPECT_EQ(dataset.class_names()[static_cast<std::size_t>(sample.label)],
+              name.substr(0, name.find('/')));
+    const ImageInfo info = decoder.probe(bytes, name);
+    EXPECT_EQ(static_cast<int>(sample.height), info.height);
+    EXPECT_EQ(static_cast<int>(sample.width), info.width);
+    EXPECT_EQ(sample.channels, info.channels);
+    EXPECT_EQ(sample.encoding, info.type == ImageType::png ? Encoding::png : Encoding::jpeg);
+    seen.insert(name);
+  }
+  EXPECT_THAT(seen, SizeIs(5));
+}
+
+TEST_F(Pack, SameBytesForAnyNumberOfThreads) {
+  for (int i = 0; i < 60; ++i) {
+    const auto jpeg = encode_jpeg(noise_image(16 + i, 24, i % 3 == 0 ? 1 : 3, 7u + i), 80);
+    write_text(folders / fmt::format("{}/{:03}.jpg", i % 4, i), text_of(jpeg));
+  }
+  const auto packed = [&](int threads) {
+    output = folder.path() / std::to_string(threads);
+    pack_folders({.shard_bytes = 20'000, .seed = 5, .threads = threads});
+    return contents(output);
+  };
+  const auto one = packed(1);
+  EXPECT_GT(one.size(), 3u);
+  EXPECT_TRUE(one == packed(3));
+  EXPECT_TRUE(one == packed(7));
+}
+
+TEST_F(Pack, MixesTheClassesBySeed) {
+  const fs::path images = write_idx(folder.path(), 300);
+  const auto order = [&](std::uint64_t seed, bool mix) {
+    const TemporaryFolder set;
+    pack(images, "", {.output = set.path(), .seed = seed, .mix = mix});
+    const Dataset dataset(set.path(), "train");
+    std::vector<std::string> names;
+    for (std::uint64_t i = 0; i < dataset.size(); ++i) {
+      EXPECT_EQ(dataset.sample(i).id, i);
+      names.emplace_back(dataset.name(i));
+    }
+    return names;
+  };
+  const auto plain = order(0, false);
+  EXPECT_EQ(plain[299], "some-images-idx3-ubyte[299]");
+  EXPECT_EQ(plain, order(1, false));
+  EXPECT_EQ(order(1, true), order(1, true));
+  EXPECT_NE(order(1, true), order(2, true));
+  EXPECT_NE(order(1, true), plain);
+  EXPECT_THAT(order(1, true), testing::UnorderedElementsAreArray(plain));
+}
+
+TEST_F(Pack, CutsShardsBySize) {
+  const fs::path images = write_idx(folder.path(), 100);
+  const PackReport report = pack(images, "", {.output = output, .shard_bytes = 250});
+  EXPECT_EQ(report.shards, 5);  // 1200 bytes, 240 in each
+  const Dataset dataset(output, "train");
+  EXPECT_EQ(dataset.size(), 100u);
+  EXPECT_THAT(dataset.place(99), HasSubstr("train-00004-of-00005.h5[19]"));
+  // A shard holds one image at least, however large.
+  EXPECT_EQ(pack(images, "", {.output = output, .split = "tiny", .shard_bytes = 1}).shards, 100);
+  EXPECT_EQ(Dataset(output, "tiny").size(), 100u);
+}
+
+TEST_F(Pack, MeasuresPixels) {
+  write_text(folders / "noise/a.png", text_from_hex(colour_png));
+  write_text(folders / "noise/b.jpg", text_from_hex(grey_jpeg));
+  pack_folders({.threads = 2});
+  ImageDecoder decoder;
+  std::array<std::vector<double>, 3> values;
+  for (const std::string_view hex : {colour_png, grey_jpeg}) {
+    Image decoded;
+    decoder.decode(from_hex(hex), "", decoded);
+    for (std::size_t i = 0; i < decoded.pixels.size(); ++i) {
+      if (decoded.channels == 3) values[i % 3].push_back(decoded.pixels[i] / 255.0);
+      for (auto& channel : values) {
+        if (decoded.channels == 1) channel.push_back(decoded.pixels[i] / 255.0);
+      }
+    }
+  }
+  const Dataset dataset(output, "train");
+  for (std::size_t c = 0; c < 3; ++c) {
+    const double count = static_cast<double>(values[c].size());
+    double mean = 0, variance = 0;
+    for (const double value : values[c]) mean += value / count;
+    for (const double value : values[c]) variance += (value - mean) * (value - mean) / count;
+    EXPECT_NEAR(dataset.pixel_mean()[c], mean, 1e-12);
+    EXPECT_NEAR(dataset.pixel_std()[c], std::sqrt(variance), 1e-9);
+  }
+}
+
+TEST_F(Pack, AddsSplitsWithTheSameClasses) {
+  write_class_folders(folders);
+  pack_folders();
+  fs::remove_all(folders / "cat");
+  const PackReport report = pack_folders({.split = "val"});
+  EXPECT_EQ(report.classes, 2);
+  EXPECT_EQ(report.samples, 2u);
+  EXPECT_THAT(report.events, ElementsAre(HasSubstr("cat: a class without files")));
+  EXPECT_THAT(splits_of(output), ElementsAre("train", "val"));
+  EXPECT_EQ(Dataset(output, "val").sample(0).label, 1);
+  EXPECT_EQ(Dataset(output, "train").size(), 5u);
+  EXPECT_THAT(error({.split = "val"}, ExitCode::usage), HasSubstr("holds a split \"val\" already"));
+  EXPECT_THAT(error({.split = "more", .class_names = {"dog", "cat"}}, ExitCode::usage),
+              HasSubstr("its 2 classes are not the 2 asked for"));
+  fs::rename(folders / "dog", folders / "wolf");
+  EXPECT_THAT(error({.split = "more"}), HasSubstr("wolf: is none of the 2 classes"));
+  EXPECT_THAT(splits_of(output), ElementsAre("train", "val"));
+}
+
+TEST_F(Pack, RefusesSenselessOptions) {
+  write_class_folders(folders);
+  for (const char* split : {"", "a/b", "..", "class_names", "a b"}) {
+    EXPECT_THAT(error({.split = split}, ExitCode::usage), HasSubstr("expected a name of letters"));
+  }
+  EXPECT_THAT(error({.threads = 0}, ExitCode::usage), HasSubstr("0 threads"));
+  EXPECT_THAT(error({.shard_bytes = 0}, ExitCode::usage), HasSubstr("shards of 0 bytes"));
+}
+
+// Files that cannot be used, and what is said of them.
+struct BadCase {
+  const char* name;
+  const char* file;
+  std::string content;
+  const char* error;
+};
+
+const std::vector<BadCase> bad_cases{
+    {"Gif", "x.jpg", text_from_hex(one_pixel_gif), "GIF"},
+    {"Empty", "x.jpg", "", "is empty, expected a JPEG or PNG image"},
+    {"Text", "x.jpg", "not an image", "JPEG or PNG"},
+    {"TruncatedJpeg", "x.jpg", text_from_hex(colour_jpeg).substr(0, 300), ""},
+    {"TruncatedPng", "x.png", text_from_hex(colour_png).substr(0, 60), ""},
+    {"Cmyk", "x.jpg", text_from_hex(cmyk_jpeg), "CMYK"},
+};
+
+class BadFile : public Pack, public testing::WithParamInterface<BadCase> {};
+
+TEST_P(BadFile, IsNamedOrLeftOut) {
+  write_class_folders(folders);
+  write_text(folders / "cat" / GetParam().file, GetParam().content);
+  const std::string place = (folders / "cat" / GetParam().file).string() + ": ";
+  const std::string message = error({.threads = 2});
+  EXPECT_THAT(message, testing::StartsWith(place));
+  EXPECT_THAT(message, HasSubstr(GetParam().error));
+  EXPECT_THAT(names_in(output), IsEmpty());
+
+  const PackReport report = pack_folders({.threads = 2, .bad = BadPolicy::skip});
+  EXPECT_EQ(report.samples, 5u);
+  EXPECT_THAT(report.events, ElementsAre(message + " (left out)"));
+  EXPECT_THAT(verify(output, 1).problems, IsEmpty());
+}
+INSTANTIATE_TEST_SUITE_P(All, BadFile, testing::ValuesIn(bad_cases),
+                         [](const auto& it) { return it.param.name; });
+
+TEST_F(Pack, NamesTheFirstOfManyBadFiles) {
+  for (int i = 0; i < 50; ++i) {
+    write_text(folders / fmt::format("cat/{:02}.jpg", i),
+               i < 20 ? text_from_hex(grey_jpeg) : std::string());
+  }
+  for (int i = 0; i < 5; ++i) EXPECT_THAT(error({.threads = 4}), HasSubstr("cat/20.jpg"));
+  const PackReport report = pack_folders({.threads = 4, .bad = BadPolicy::skip});
+  ASSERT_THAT(report.events, SizeIs(30));
+  EXPECT_THAT(report.events[29], HasSubstr("cat/49.jpg"));
+  EXPECT_EQ(Dataset(output, "train").size(), 20u);
+}
+
+TEST_F(Pack, NamesSourcesWithoutAnyImage) {
+  write_text(folders / "cat/a.jpg", "");
+  EXPECT_THAT(error({.bad = BadPolicy::skip}), HasSubstr("has no usable image among 1 files"));
+  EXPECT_THAT(names_in(output), IsEmpty());
+}
+
+TEST_F(Pack, TellsContentFromName) {
+  write_text(folders / "cat/a.JPEG", text_from_hex(colour_png));
+  write_text(folders / "cat/b.png", text_from_hex(colour_jpeg));
+  const PackReport report = pack_folders({.mix = false});
+  EXPECT_THAT(report.events, ElementsAre(HasSubstr("a.JPEG: is a PNG, whatever its name says"),
+                                         HasSubstr("b.png: is a JPEG, whatever its name says")));
+  const Dataset dataset(output, "train");
+  EXPECT_EQ(dataset.sample(0).encoding, Encoding::png);
+  EXPECT_EQ(dataset.sample(1).encoding, Encoding::jpeg);
+}
+
+TEST_F(Pack, SaysWhereItCannotWrite) {
+  write_class_folders(folders);
+  write_text(folder.path() / "file", "in the way");
+  output = folder.path() / "file/set";
+  EXPECT_THAT(error({}, ExitCode::storage), HasSubstr("file/set: cannot create the folder: "));
+}
+
+TEST_F(Pack, RemovesWhatAKilledRunLeft) {
+  write_class_folders(folders);
+  write_text(output / "train-00000-of-00009.h5.staged", "half a shard");
+  pack_folders();
+  EXPECT_THAT(names_in(output), ElementsAre("manifest.h5", "train-00000-of-00001.h5"));
+}
+
+TEST_F(Pack, LeavesNothingWhenTheManifestIsDamaged) {
+  write_class_folders(folders);
+  pack_folders();
+  flip(output / "manifest.h5", 20);
+  const auto before = contents(output);
+  error({.split = "val"});
+  EXPECT_TRUE(contents(output) == before);
+}
+
+using PackDeathTest = Pack;
+
+TEST_F(PackDeathTest, LeavesNothingWhenTheDiskIsFull) {
+  const fs::path images = write_idx(folder.path(), 2000);
+  for (const rlim_t limit : {300, 40'000, 120'000}) {
+    const auto pack_on_a_full_disk = [&] {
+      std::signal(SIGXFSZ, SIG_IGN);
+      const rlimit limits{limit, limit};
+      setrlimit(RLIMIT_FSIZE, &limits);
+      try {
+        pack(images, "", {.output = output});
+      } catch (const Error& error) {
+        std::fputs(error.what(), stderr);
+        std::exit(static_cast<int>(error.code()));
+      }
+      std::exit(0);
+    };
+    EXPECT_EXIT(pack_on_a_full_disk(), testing::ExitedWithCode(74), "set.*: .*File too large");
+    EXPECT_THAT(names_in(output), IsEmpty());
+  }
+}
+
+TEST_F(Pack, OnePackerAtATime) {
+  const fs::path images = write_idx(folder.path(), 10);
+  fs::create_directories(output);
+  const FileDescriptor held(::open(output.c_str(), O_RDONLY | O_DIRECTORY));
+  ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { pack(images, "", {.output = output}); }),
+              HasSubstr("another process is writing into this folder"));
+}
+
+TEST_F(Pack, VerifiesWhatIsWhole) {
+  write_class_folders(folders);
+  pack_folders();
+  pack(write_idx(folder.path(), 7), "", {.output = folder.path() / "digits", .shard_bytes = 30});
+  EXPECT_EQ(verify(output, 2).samples, 5u);
+  EXPECT_THAT(verify(output, 2).problems, IsEmpty());
+  EXPECT_EQ(verify(folder.path() / "digits", 3).samples, 7u);
+  EXPECT_THAT(verify(folder.path() / "digits", 3).problems, IsEmpty());
+}
+
+TEST_F(Pack, VerifyNamesEveryDamage) {
+  const fs::path images = write_idx(folder.path(), 12);
+  pack(images, "", {.output = output, .shard_bytes = 36, .mix = false});  // 4 shards of 3
+  const auto shard = [&](int i) { return output / fmt::format("train-{:05}-of-00004.h5", i); };
+  for (const std::size_t image : {4u, 5u}) {
+    flip(shard(1), read_file(shard(1)).find(idx_images(12).substr(16 + 12 * image, 12)));
+  }
+  fs::resize_file(shard(2), 100);
+  fs::remove(shard(3));
+  const VerifyReport report = verify(output, 2);
+  EXPECT_EQ(report.samples, 6u);
+  EXPECT_THAT(report.problems,
+              ElementsAre(HasSubstr("train-00001-of-00004.h5: its SHA-256 is "),
+                          HasSubstr("train-00001-of-00004.h5[1] (some-images-idx3-ubyte[4]): the "
+                                    "image is damaged"),
+                          HasSubstr("[2] (some-images-idx3-ubyte[5]): the image is damaged"),
+                          HasSubstr("train-00002-of-00004.h5: shard cut short: it has 100 bytes"),
+                          HasSubstr("train-00003-of-00004.h5: shard missing")));
+}
+
+TEST_F(Pack, OpensInH5py) {
+  const std::string python = "/usr/bin/env python3";
+  const std::string system_python = "/usr/bin/python3";
+  const auto runs = [](const std::string& command) { return std::system(command.c_str()) == 0; };
+  const std::string quiet = " -c 'import h5py' 2>/dev/null";
+  if (!runs(python + quiet) && !runs(system_python + quiet)) GTEST_SKIP() << "needs h5py";
+  const fs::path images = write_idx(folder.path(), 12);
+  pack(images, "", {.output = output, .mix = false});
+  const std::string script = R"(
+import h5py, sys
+f = h5py.File(sys.argv[1] + "/train-00000-of-00001.h5", "r")
+o = f["offsets"]
+image = f["images"][o[7]:o[8]]
+label = f["class_names"][f["labels"][7]].decode()
+assert list(image) == [(16 * 7 + p) % 256 for p in range(12)], image
+assert label == "1", label
+assert f.attrs["format"] == b"convoy-shard/1.0", f.attrs["format"]
+assert f.attrs["num_samples"] == 12 and f["sample_ids"][11] == 11
+m = h5py.File(sys.argv[1] + "/manifest.h5", "r")
+assert m["train/files"][0] == b"train-00000-of-00001.h5" and list(m["train/label_histogram"]) == [4] * 3
+)";
+  write_text(folder.path() / "check.py", script);
+  const std::string arguments =
+      fmt::format(" {} {}", (folder.path() / "check.py").string(), output.string());
+  EXPECT_TRUE(runs((runs(python + quiet) ? python : system_python) + arguments));
+}
+
+}  // namespace
+}  // namespace convoy
