@@ -105,7 +105,9 @@ void create_folder(const fs::path& folder) {
   if (folder.empty() || fs::is_directory(folder, error)) return;
   const fs::path parent = folder.parent_path();
   create_folder(parent);
-  if (::mkdir(folder.c_str(), 0777) != 0 && errno != EEXIST) fail_storage(folder, "create");
+  if (::mkdir(folder.c_str(), 0777) != 0 && !fs::is_directory(folder, error)) {
+    fail_storage(folder, "create");
+  }
   sync_folder(parent.empty() ? "." : parent);
 }
 
