@@ -75,7 +75,7 @@ void Roster::fail_waiting(int self, std::span<const int> missing,
        std::chrono::duration<double>(waited).count(), doing.empty() ? "" : " in ", doing, names);
 }
 
-std::string host_name() {
+std::string this_host() {
   std::array<char, 256> name{};
   ::gethostname(name.data(), name.size() - 1);
   return name.data();

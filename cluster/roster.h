@@ -78,6 +78,6 @@ class WaitMark {
 };
 
 // This machine's name.
-std::string host_name();
+std::string this_host();
 
 }  // namespace convoy

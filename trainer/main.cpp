@@ -25,7 +25,6 @@ struct Command {
 };
 
 constexpr Command commands[] = {
-    {"synth", "draw a labelled data set of simple shapes", false, synth_command},
     {"pack", "pack image files into shards", false, pack_command},
     {"verify", "check every image of a packed data set", false, verify_command},
     {"train", "train, or go on training", true, train_command},
@@ -55,7 +54,7 @@ const Command& find_command(const std::string& name) {
 }
 
 void say(std::string_view error) {
-  fmt::print(stderr, "convoy: {}\n", error);
+  fmt::print(stderr, "{}{}\n", error.starts_with("convoy") ? "" : "convoy: ", error);
 }
 
 // Ends alike with the other ranks, or ends them too.

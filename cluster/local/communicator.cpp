@@ -53,7 +53,7 @@ struct World {
 
   std::vector<Roster::Member> seats() {
     std::vector<Roster::Member> members;
-    for (ActivityCell& cell : cells) members.push_back({host_name(), &cell});
+    for (ActivityCell& cell : cells) members.push_back({this_host(), &cell});
     return members;
   }
   void wake_all() {

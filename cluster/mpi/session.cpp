@@ -44,7 +44,7 @@ void initialise(MpiJob& job) {
 
 std::vector<Roster::Member> gather_hosts(MpiJob& job, int ranks) {
   constexpr std::size_t width = 256;
-  std::string mine = host_name();
+  std::string mine = this_host();
   mine.resize(width);
   std::vector<char> all(width * static_cast<std::size_t>(ranks));
   job.check(

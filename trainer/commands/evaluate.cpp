@@ -47,13 +47,14 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
                   "Evaluates a checkpoint, every sample of the split once, alone or on all ranks\n"
                   "of mpirun or srun: the same figures for any number of them.");
   options.word("RUN_FOLDER|CHECKPOINT", source, "a run's newest checkpoint, or one of them")
-      .add("data", boost::program_options::value(&request.data), "data set (default: the run's)")
-      .add("split", boost::program_options::value(&request.split),
+      .add("data DIR", boost::program_options::value(&request.data),
+           "data set (default: the run's)")
+      .add("split NAME", boost::program_options::value(&request.split),
            "split (default: the run's validation split)")
-      .add("confusion", boost::program_options::value(&confusion),
+      .add("confusion FILE", boost::program_options::value(&confusion),
            "also write the confusion matrix to this file, as tab-separated text")
       .flag("json", json, "print one JSON object instead of text")
-      .add("threads", option(request.threads), "per rank; 0: its share of the cores");
+      .add("threads N", option(request.threads), "per rank; 0: its share of the cores");
   bool wanted = false;
   together(communicator, [&] { wanted = options.parse(arguments, communicator.rank() != 0); });
   if (!wanted) return ExitCode::done;

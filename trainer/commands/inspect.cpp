@@ -93,7 +93,7 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
       "plan and its buckets; of a data set its splits and shards; of a run folder or a\n"
       "checkpoint where it stands and its tensors. Changes nothing.");
   options.word("CONFIG|DATA|...", source, "a YAML file, or a folder")
-      .add("set", boost::program_options::value(&overrides)->value_name("KEY=VALUE"),
+      .add("set KEY=VALUE", boost::program_options::value(&overrides),
            "override a setting of the configuration; may be repeated");
   if (!options.parse(arguments)) return ExitCode::done;
 

@@ -1,7 +1,7 @@
 #include "trainer/commands/options.h"
 
+#include <algorithm>
 #include <iostream>
-#include <sstream>
 #include <utility>
 
 #include "ops/core/check.h"
@@ -13,21 +13,29 @@ namespace po = boost::program_options;
 
 Options::Options(std::string usage, std::string about)
     : usage_(std::move(usage)), about_(std::move(about)) {
-  options_.add_options()("help,h", "show this help");
+  options_.add_options()("help,h", "");
 }
 
 Options& Options::add(const std::string& name, const po::value_semantic* value,
                       const std::string& help) {
-  options_.add_options()(name.c_str(), value, help.c_str());
+  options_.add_options()(name.substr(0, name.find(' ')).c_str(), value, "");
+  // The library knows the default only as part of a text, "arg (=7)".
+  const std::string text = value->name();
+  const std::size_t at = text.find("(=");
+  const std::string standard =
+      at == std::string::npos ? "" : " [" + text.substr(at + 2, text.size() - at - 3) + "]";
+  lines_.push_back({"--" + name, help + standard});
   return *this;
 }
 
 Options& Options::flag(const std::string& name, bool& set, const std::string& help) {
-  return add(name, po::bool_switch(&set), help);
+  options_.add_options()(name.c_str(), po::bool_switch(&set), "");
+  lines_.push_back({"--" + name, help});
+  return *this;
 }
 
 Options& Options::word(const std::string& name, std::string& value, const std::string& help) {
-  words_.emplace_back(name, help);
+  words_.push_back({name, help});
   word_values_.push_back(&value);
   return *this;
 }
@@ -54,31 +62,34 @@ bool Options::parse(const Arguments& arguments, bool silent) {
     }
     po::notify(values);
   } catch (const po::unknown_option& error) {
-    const std::string name = error.get_option_name();
-    fail(ExitCode::usage, place, "unknown option {}; {}", name, nearest_of(name, names()));
+    std::vector<std::string> known;
+    for (const auto& option : options_.options()) known.push_back("--" + option->long_name());
+    const std::string& name = error.get_option_name();
+    fail(ExitCode::usage, place, "unknown option {}; {}", name, nearest_of(name, known));
   } catch (const po::error& error) {
     fail(ExitCode::usage, place, "{}; see {} --help", error.what(), place);
   }
   require(words.size() <= words_.size(), ExitCode::usage, place, "'{}' is one word too many",
           words.empty() ? "" : words.back());
   require(words.size() == words_.size(), ExitCode::usage, place, "{} is missing; see {} --help",
-          words.size() < words_.size() ? words_[words.size()].first : "", place);
+          words.size() < words_.size() ? words_[words.size()].name : "", place);
   for (std::size_t i = 0; i < words.size(); ++i) *word_values_[i] = words[i];
   return true;
 }
 
 std::string Options::help() const {
-  std::ostringstream text;
-  text << "usage: " << usage_ << "\n\n" << about_ << "\n\n";
-  for (const auto& [name, help] : words_) text << fmt::format("  {:<22}{}\n", name, help);
-  text << options_;
-  return text.str();
-}
-
-std::vector<std::string> Options::names() const {
-  std::vector<std::string> names;
-  for (const auto& option : options_.options()) names.push_back("--" + option->long_name());
-  return names;
+  std::string text = fmt::format("usage: {}\n\n{}\n", usage_, about_);
+  std::size_t width = 20;
+  for (const Line& line : words_) width = std::max(width, line.name.size());
+  const auto print = [&](const Line& line) {
+    text += fmt::format("  {:<{}}  {}\n", line.name, width, line.help);
+  };
+  text += "\n";
+  for (const Line& line : words_) print(line);
+  text += "\n";
+  for (const Line& line : lines_) print(line);
+  print({"--help", "show this"});
+  return text;
 }
 
 }  // namespace convoy

@@ -15,7 +15,8 @@ class Options {
   // lines what it does.
   Options(std::string usage, std::string about);
 
-  // A named option: `add("out", value(&out), "folder to write")`. Defaults are shown in the help.
+  // A named option and what stands for its value: `add("out DIR", required_option(out), "folder to
+  // write")`. Defaults are shown in the help.
   Options& add(const std::string& name, const boost::program_options::value_semantic* value,
                const std::string& help);
   Options& flag(const std::string& name, bool& set, const std::string& help);
@@ -28,13 +29,16 @@ class Options {
   std::string help() const;
 
  private:
-  std::vector<std::string> names() const;
-
   std::string usage_;
   std::string about_;
-  std::vector<std::pair<std::string, std::string>> words_;  // name, help
+  struct Line {
+    std::string name;  // "SOURCE", "--out DIR"
+    std::string help;
+  };
+  std::vector<Line> words_;
+  std::vector<Line> lines_;  // of the named ones
   std::vector<std::string*> word_values_;
-  boost::program_options::options_description options_{"options"};
+  boost::program_options::options_description options_;
 };
 
 // An option's value, with the default that `target` has.

@@ -44,14 +44,14 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
       "see that it can be. The class order of a further split follows the splits that\n"
       "are there.");
   options.word("SOURCE", source, "folder of class folders, or IDX file of images")
-      .add("out", required_option(out), "folder of the data set; splits are added to it")
-      .add("split", option(pack_options.split), "name of the split")
-      .add("labels", boost::program_options::value(&labels), "IDX file of labels")
-      .add("shard-size", option(shard_size), "bytes of images per shard, roughly (K, M, G)")
-      .add("seed", option(pack_options.seed), "of the order in which samples are stored")
+      .add("out DIR", required_option(out), "folder of the data set; splits are added to it")
+      .add("split NAME", option(pack_options.split), "name of the split")
+      .add("labels FILE", boost::program_options::value(&labels), "IDX file of labels")
+      .add("shard-size SIZE", option(shard_size), "bytes of images per shard, roughly (K, M, G)")
+      .add("seed N", option(pack_options.seed), "of the order in which samples are stored")
       .flag("keep-order", keep_order, "store samples in the order of the source")
-      .add("bad", option(bad), "what to do with images that cannot be used: fail or skip")
-      .add("threads", option(pack_options.threads), "threads that read and decode");
+      .add("bad WHAT", option(bad), "what to do with images that cannot be used: fail or skip")
+      .add("threads N", option(pack_options.threads), "threads that read and decode");
   if (!options.parse(arguments)) return ExitCode::done;
   require(bad == "fail" || bad == "skip", ExitCode::usage, "convoy pack",
           "--bad: found '{}', expected fail or skip", bad);

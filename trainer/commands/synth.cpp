@@ -16,13 +16,13 @@ ExitCode synth_command(const Arguments& arguments, Communicator&) {
       "Draws a labelled data set of simple shapes: JPEG files in one folder per class.\n"
       "The same options give the same files. For a validation split, draw other images\n"
       "of the same kind with --first.");
-  options.add("out", required_option(out), "folder to write class folders into")
-      .add("images", option(synth.images), "images in all, dealt to the classes in turn")
-      .add("size", option(synth.size), "height and width in pixels")
-      .add("classes", option(synth.classes), "number of classes")
-      .add("seed", option(synth.seed), "of everything that is drawn")
-      .add("first", option(synth.first), "number of the first image")
-      .add("threads", option(synth.threads), "threads that draw");
+  options.add("out DIR", required_option(out), "folder to write class folders into")
+      .add("images N", option(synth.images), "images in all, dealt to the classes in turn")
+      .add("size N", option(synth.size), "height and width in pixels")
+      .add("classes N", option(synth.classes), "number of classes")
+      .add("seed N", option(synth.seed), "of everything that is drawn")
+      .add("first N", option(synth.first), "number of the first image")
+      .add("threads N", option(synth.threads), "threads that draw");
   if (!options.parse(arguments)) return ExitCode::done;
 
   synth.output = out;

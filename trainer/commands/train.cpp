@@ -17,7 +17,7 @@ ExitCode train_command(const Arguments& arguments, Communicator& communicator) {
       "any number of ranks, with the same result. SIGUSR1 or SIGTERM write a checkpoint\n"
       "and end the run with exit code 75.");
   options.word("CONFIG", file, "YAML file")
-      .add("set", boost::program_options::value(&overrides)->value_name("KEY=VALUE"),
+      .add("set KEY=VALUE", boost::program_options::value(&overrides),
            "override a setting, as in --set optimizer.lr=0.2; may be repeated");
   bool wanted = false;
   Config config;

@@ -15,7 +15,7 @@ ExitCode verify_command(const Arguments& arguments, Communicator&) {
                   "Checks a packed data set: each shard's digest and structure, each image's\n"
                   "checksum and decoding. Prints one line per problem.");
   options.word("DIR", folder, "folder of the data set")
-      .add("threads", option(threads), "threads that read and decode");
+      .add("threads N", option(threads), "threads that read and decode");
   if (!options.parse(arguments)) return ExitCode::done;
 
   const VerifyReport report = verify(folder, threads);
