@@ -96,7 +96,11 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 
 void FileWriter::finish() {
   if (::fsync(file_.get()) != 0) fail_storage(path_, "fsync");
-  // Interrupted, Linux has closed it all the same; the bytes are on disk since fsync.
+  close();
+}
+
+void FileWriter::close() {
+  // Interrupted, Linux has closed it all the same.
   if (::close(file_.release()) != 0 && errno != EINTR) fail_storage(path_, "close");
 }
 

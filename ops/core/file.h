@@ -46,6 +46,8 @@ class FileWriter {
   void write(std::string_view text) { write(std::as_bytes(std::span(text))); }
   // fsync and close.
   void finish();
+  // Without fsync: for files that are as easily made again.
+  void close();
 
  private:
   std::filesystem::path path_;
