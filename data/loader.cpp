@@ -27,7 +27,7 @@ struct Place {
   enum class State { filling, ready, acquired };
   std::uint64_t slot = 0;
   State state = State::filling;
-  int rows_taken = 0;  // by threads; they may still work on them
+  int rows_taken = 0;
   int rows_done = 0;
   std::span<float> images;
   std::vector<std::int32_t> labels;
@@ -40,7 +40,7 @@ struct Work {
   int rows;
 };
 
-// What a thread owns.
+// What a thread works with.
 struct Scratch {
   std::vector<std::byte> bytes;
   Image image;
@@ -90,8 +90,10 @@ struct Loader::State {
   std::exception_ptr error;
   std::uint64_t error_slot = ~0ull;  // no slot comes after this one
   int error_row = 0;
+  int busy = 0;  // threads that hold rows
   double wait_seconds = 0;
 
+  std::vector<Scratch> scratch;       // one per thread
   std::vector<std::jthread> threads;  // last: joined before anything that they use goes
 
   State(const Dataset& data, Pipeline steps, const LoaderOptions& settings,
@@ -100,10 +102,10 @@ struct Loader::State {
     for (std::jthread& thread : threads) thread.request_stop();
   }
 
-  void work(std::stop_token stop);
+  void work(std::stop_token stop, Scratch& own);
   bool take(std::stop_token stop, Work& work);
-  void fill(const Work& work, Scratch& scratch);
-  void fill_row(Place& place, int row, Scratch& scratch);
+  void fill(const Work& work, Scratch& own);
+  void fill_row(Place& place, int row, Scratch& own);
   void finish(const Work& work);
   void record_error(std::uint64_t slot, int row);
   bool settled(std::uint64_t slot);
@@ -132,16 +134,16 @@ Loader::State::State(const Dataset& data, Pipeline steps, const LoaderOptions& s
     ring[i].sample_ids.resize(options.rows);
   }
   for (int i = 0; i < options.ahead; ++i) place_of(next_slot + i).slot = next_slot + i;
-  for (int i = 0; i < options.threads; ++i) {
-    threads.emplace_back([this](std::stop_token stop) { work(stop); });
+  scratch.resize(options.threads);
+  for (Scratch& own : scratch) {
+    threads.emplace_back([this, &own](std::stop_token stop) { work(stop, own); });
   }
 }
 
-void Loader::State::work(std::stop_token stop) {
-  Scratch scratch;
+void Loader::State::work(std::stop_token stop, Scratch& own) {
   Work work{};
   while (take(stop, work)) {
-    fill(work, scratch);
+    fill(work, own);
     finish(work);
   }
 }
@@ -150,22 +152,23 @@ void Loader::State::work(std::stop_token stop) {
 bool Loader::State::take(std::stop_token stop, Work& work) {
   std::unique_lock lock(mutex);
   const auto available = [&] {
-    return error || next_slot == options.end_slot || place_of(next_slot).slot == next_slot;
+    return error || next_slot >= options.end_slot || place_of(next_slot).slot == next_slot;
   };
   if (!work_wanted.wait(lock, stop, available) || stop.stop_requested()) return false;
-  if (error || next_slot == options.end_slot) return false;
+  if (error || next_slot >= options.end_slot) return false;
   Place& place = place_of(next_slot);
   const int share = std::clamp(options.rows / options.threads, 1, max_rows_at_once);
   work = {&place, place.rows_taken, std::min(share, options.rows - place.rows_taken)};
   place.rows_taken += work.rows;
+  ++busy;
   if (place.rows_taken == options.rows) ++next_slot;
   return true;
 }
 
-void Loader::State::fill(const Work& work, Scratch& scratch) {
+void Loader::State::fill(const Work& work, Scratch& own) {
   for (int row = work.first_row; row < work.first_row + work.rows; ++row) {
     try {
-      fill_row(*work.place, row, scratch);
+      fill_row(*work.place, row, own);
     } catch (...) {
       record_error(work.place->slot, row);
       return;
@@ -173,7 +176,7 @@ void Loader::State::fill(const Work& work, Scratch& scratch) {
   }
 }
 
-void Loader::State::fill_row(Place& place, int row, Scratch& scratch) {
+void Loader::State::fill_row(Place& place, int row, Scratch& own) {
   const auto floats = static_cast<std::size_t>(shape.elements());
   const std::span<float> out = place.images.subspan(row * floats, floats);
   const RowKey key = row_key(place.slot, row);
@@ -184,13 +187,12 @@ void Loader::State::fill_row(Place& place, int row, Scratch& scratch) {
     return;
   }
   const Sample sample = dataset.sample(key.index);
-  const std::span<const std::byte> bytes = dataset.read(key.index, scratch.bytes);
+  const std::span<const std::byte> bytes = dataset.read(key.index, own.bytes);
   place.labels[row] = sample.label;
   place.sample_ids[row] = sample.id;
   try {  // the place is text: made only for those that fail
-    decode(sample, bytes, scratch);
-    apply(pipeline, scratch.image, {options.seed, key.epoch, sample.id}, "", shape,
-          scratch.transform, out);
+    decode(sample, bytes, own);
+    apply(pipeline, own.image, {options.seed, key.epoch, sample.id}, "", shape, own.transform, out);
   } catch (const Error& problem) {
     throw Error(problem.code(), dataset.place(key.index), problem.what());
   }
@@ -209,6 +211,7 @@ void Loader::State::record_error(std::uint64_t slot, int row) {
 void Loader::State::finish(const Work& work) {
   const std::lock_guard lock(mutex);
   Place& place = *work.place;
+  --busy;
   place.rows_done += work.rows;
   if (place.rows_done == options.rows) place.state = Place::State::ready;
   if (error || place.state == Place::State::ready) slot_changed.notify_all();
@@ -216,9 +219,9 @@ void Loader::State::finish(const Work& work) {
 
 // Under the lock: true once acquire(slot) can return or throw.
 bool Loader::State::settled(std::uint64_t slot) {
+  if (slot >= error_slot) return busy == 0;  // no earlier row can fail any more
   const Place& place = place_of(slot);
-  if (slot == error_slot) return place.rows_done == place.rows_taken;
-  return slot > error_slot || (place.slot == slot && place.state == Place::State::ready);
+  return place.slot == slot && place.state == Place::State::ready;
 }
 
 Loader::Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
