@@ -42,23 +42,33 @@ struct Batch {
 // transforms nor the images have one size.
 Shape output_shape(const Dataset& dataset, const Pipeline& pipeline);
 
-class Loader {
+// Hands out micro-batches by number. What trains on them need not know where they come from.
+class BatchSource {
+ public:
+  virtual ~BatchSource() = default;
+  // Several threads may wait for different slots. What the Batch spans belongs to the caller until
+  // release().
+  virtual Batch acquire(std::uint64_t slot) = 0;
+  virtual void release(const Batch& batch) = 0;
+  // Seconds for which acquire() has blocked since the last call, over all callers.
+  virtual double take_wait_seconds() = 0;
+};
+
+class Loader : public BatchSource {
  public:
   // `dataset` must outlive the loader. `row(slot, r)` is called by loader threads; it must be a
   // pure function.
   Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
          std::function<RowKey(std::uint64_t slot, int row)> row);
-  ~Loader();  // stops and joins
+  ~Loader() override;  // stops and joins
 
   Shape image_shape() const;  // [C, H, W]
-  // Waits for slot k, which is made once slot k - ahead is released. Several threads may wait for
-  // different slots. What the Batch spans belongs to the caller until release(). Throws the error
-  // of the first bad row for its slot and all later ones: the slots before it are still handed out,
-  // for any number of threads. Error(internal) for a slot outside the range or acquired before.
-  Batch acquire(std::uint64_t slot);
-  void release(const Batch& batch);
-  // Seconds for which acquire() has blocked since the last call, over all callers.
-  double take_wait_seconds();
+  // Waits for slot k, which is made once slot k - ahead is released. Throws the error of the first
+  // bad row for its slot and all later ones: the slots before it are still handed out, for any
+  // number of threads. Error(internal) for a slot outside the range or acquired before.
+  Batch acquire(std::uint64_t slot) override;
+  void release(const Batch& batch) override;
+  double take_wait_seconds() override;
 
  private:
   struct State;

@@ -49,14 +49,14 @@ void LaneWorkers::run(std::uint64_t step, bool stop) {
 }
 
 void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool stop) {
-  const Batch batch = parts_.loader.acquire(parts_.slots.slot(step, worker.lane));
+  const Batch batch = parts_.source.acquire(parts_.slots.slot(step, worker.lane));
   float* gradients = parts_.reducer.lane_buffer(number, worker.lane).data();
   worker.executor.forward(batch.images.data(), batch.labels.data(), gradients);
   const LaneScalars scalars =
       score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
   std::memcpy(gradients, &scalars, sizeof scalars);
   worker.executor.backward(parts_.loss_scale, gradients, worker.on_ready);
-  parts_.loader.release(batch);
+  parts_.source.release(batch);
 }
 
 }  // namespace convoy

@@ -22,7 +22,7 @@ class LaneWorkers {
     const Plan& plan;
     const Parameters& parameters;
     const PreparedWeights& prepared;
-    Loader& loader;
+    BatchSource& source;
     const LaneSlots& slots;
     Reducer& reducer;
     float loss_scale;  // 1 / global batch

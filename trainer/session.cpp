@@ -273,7 +273,7 @@ void Session::start_workers() {
         .plan = network_->plan,
         .parameters = *parameters_,
         .prepared = *prepared_,
-        .loader = *loader_,
+        .source = *loader_,
         .slots = *slots_,
         .reducer = *reducer_,
         .loss_scale = static_cast<float>(1.0 / config_.batch.global),

@@ -1,0 +1,216 @@
+// Training images per second of the whole step: forward, backward, sum over lanes and ranks,
+// update. On images that are in memory already, or, with --data, as training loads them from
+// shards. Prints one JSON line.
+//
+//   train_bench --model resnet20 --batch 128 --ranks 1 --threads 2 --seconds 4 [--data DIR]
+//   mpirun -n 2 train_bench --model resnet20 --batch 128 --ranks 2 --threads 1 --seconds 4
+#include <fmt/format.h>
+
+#include <boost/program_options.hpp>
+#include <chrono>
+#include <cstdio>
+#include <optional>
+
+#include "cluster/reducer.h"
+#include "data/loader.h"
+#include "ops/backend.h"
+#include "ops/core/random.h"
+#include "trainer/lane_workers.h"
+#include "trainer/network.h"
+#include "trainer/optimizer.h"
+#include "trainer/setup.h"
+
+namespace convoy {
+namespace {
+
+struct BenchOptions {
+  std::string model;
+  int batch = 128;
+  int ranks = 1;
+  int threads = 1;
+  double seconds = 4;
+  std::string data;
+};
+
+// One batch of noise for each lane of a rank, always the same.
+class ResidentBatches : public BatchSource {
+ public:
+  ResidentBatches(const Shape& images, int lanes, int classes)
+      : pixels_(images.elements()),
+        images_(lanes * images.elements() * sizeof(float)),
+        rows_(images[0]) {
+    Random random(1, RandomUse::test, 0);
+    for (float& pixel : images_.as<float>()) pixel = random.normal();
+    for (int row = 0; row < lanes * rows_; ++row)
+      labels_.push_back(static_cast<std::int32_t>(random.below(classes)));
+  }
+  Batch acquire(std::uint64_t slot) override {
+    const std::uint64_t lane = slot % (labels_.size() / rows_);
+    return {slot,
+            images_.as<float>().subspan(lane * pixels_, pixels_),
+            std::span(labels_).subspan(lane * rows_, rows_),
+            {}};
+  }
+  void release(const Batch&) override {}
+  double take_wait_seconds() override { return 0; }
+
+ private:
+  std::size_t pixels_;
+  Arena images_;
+  std::vector<std::int32_t> labels_;
+  std::int64_t rows_;
+};
+
+// A training run without reports, evaluation and checkpoints.
+class Bench {
+ public:
+  Bench(const BenchOptions& options, Communicator& communicator)
+      : communicator_(communicator),
+        lanes_(options.ranks * options.threads),
+        rows_(options.batch / lanes_),
+        batch_(options.batch),
+        backend_(make_backend("onednn")),
+        pool_(options.threads, 1) {
+    ModelConfig model{.name = options.model, .classes = 10};
+    Shape images = options.model == "lenet5" ? Shape{rows_, 1, 28, 28} : Shape{rows_, 3, 32, 32};
+    if (!options.data.empty()) {
+      dataset_.emplace(options.data, "train");
+      model.classes = dataset_->classes();
+      pipeline_ = {
+          .transforms = {PadAndCrop{.size = static_cast<int>(dataset_->sample(0).width), .pad = 4},
+                         HorizontalFlip{}},
+          .channels = dataset_->sample(0).channels};
+      images = batch_shape(rows_, *dataset_, pipeline_);
+    }
+    network_.emplace(model, images, *backend_);
+    parameters_.emplace(network_->plan);
+    prepared_.emplace(network_->plan, *parameters_);
+    initialise(*network_, 1, *parameters_);
+    optimizer_.emplace(OptimizerConfig{.momentum = 0.9f, .weight_decay = 1e-4f},
+                       network_->plan.parameters(), network_->plan.parameter_floats(), lanes_);
+    prepared_->refresh();
+    reducer_.emplace(communicator, lanes_, options.threads, network_->plan.parameter_floats(),
+                     cut_buckets(network_->plan.ready_offsets()));
+    std::vector<LaneRange> worker_lanes;
+    for (int worker = 0; worker < options.threads; ++worker)
+      worker_lanes.push_back(reducer_->worker_lanes(worker));
+    slots_.emplace(worker_lanes);
+    make_source(images, options.threads, model.classes);
+    workers_.emplace(LaneWorkers::Parts{.pool = pool_,
+                                        .plan = network_->plan,
+                                        .parameters = *parameters_,
+                                        .prepared = *prepared_,
+                                        .source = *source_,
+                                        .slots = *slots_,
+                                        .reducer = *reducer_,
+                                        .loss_scale = 1.0f / static_cast<float>(batch_)});
+  }
+
+  std::string run(double seconds) {
+    constexpr int warm_up = 3;
+    for (int i = 0; i < warm_up; ++i) step();
+    source_->take_wait_seconds();
+    exposed_ = 0;
+    int steps = 0;
+    const auto start = std::chrono::steady_clock::now();
+    double elapsed[1] = {0};
+    // In rounds, so that all ranks agree when the time is up.
+    constexpr int round = 5;
+    while (elapsed[0] < seconds) {
+      for (int i = 0; i < round; ++i) step();
+      steps += round;
+      elapsed[0] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      communicator_.all_reduce_max(elapsed);
+    }
+    const double to_ms = 1000.0 / steps;
+    return fmt::format(
+        R"({{"images_per_second": {:.1f}, "step_ms": {:.3f}, "data_wait_ms": {:.3f}, "communication_exposed_ms": {:.3f}}})",
+        steps * batch_ / elapsed[0], elapsed[0] * to_ms,
+        source_->take_wait_seconds() / pool_.workers() * to_ms, exposed_ * to_ms);
+  }
+
+ private:
+  void make_source(const Shape& images, int threads, int classes) {
+    if (!dataset_) {
+      source_ = std::make_unique<ResidentBatches>(images, reducer_->rank_lanes().count(), classes);
+      return;
+    }
+    const SampleStream stream(Sampler(dataset_->size(), 1, Order::full), batch_, lanes_);
+    source_ = std::make_unique<Loader>(
+        *dataset_, pipeline_,
+        LoaderOptions{
+            .threads = threads, .rows = rows_, .ahead = 2 * slots_->per_step(), .seed = 1},
+        [stream, slots = *slots_](std::uint64_t slot, int row) {
+          return stream.at(slots.step(slot), slots.lane(slot), row);
+        });
+  }
+
+  void step() {
+    workers_->run(step_++, false);
+    const std::span<const float> sum = reducer_->wait();
+    exposed_ += reducer_->times().exposed;
+    pool_.run([&](int worker) {
+      optimizer_->step(worker, pool_.workers(), 1e-3f, parameters_->arena(), sum);
+    });
+    pool_.run([&](int worker) { prepared_->refresh(worker, pool_.workers()); });
+  }
+
+  Communicator& communicator_;
+  int lanes_;
+  int rows_;
+  int batch_;
+  std::optional<Dataset> dataset_;
+  Pipeline pipeline_;
+  std::unique_ptr<Backend> backend_;
+  WorkerPool pool_;
+  std::optional<Network> network_;
+  std::optional<Parameters> parameters_;
+  std::optional<PreparedWeights> prepared_;
+  std::optional<Optimizer> optimizer_;
+  std::optional<Reducer> reducer_;
+  std::optional<LaneSlots> slots_;
+  std::unique_ptr<BatchSource> source_;
+  std::optional<LaneWorkers> workers_;
+  std::uint64_t step_ = 0;
+  double exposed_ = 0;
+};
+
+BenchOptions parse(int argc, char** argv) {
+  namespace po = boost::program_options;
+  BenchOptions options;
+  po::options_description description("train_bench");
+  description.add_options()("model", po::value(&options.model)->required())(
+      "batch", po::value(&options.batch))("ranks", po::value(&options.ranks))(
+      "threads", po::value(&options.threads))("seconds", po::value(&options.seconds))(
+      "data", po::value(&options.data));
+  po::variables_map values;
+  po::store(po::parse_command_line(argc, argv, description), values);
+  po::notify(values);
+  return options;
+}
+
+int run(const BenchOptions& options) {
+  std::optional<MpiSession> mpi;
+  if (options.ranks > 1) mpi.emplace();
+  const auto communicator = mpi ? mpi->world() : make_single_communicator();
+  require(communicator->size() == options.ranks, ExitCode::usage, "train_bench",
+          "runs on {} ranks, --ranks says {}", communicator->size(), options.ranks);
+  require(options.batch % (options.ranks * options.threads) == 0, ExitCode::usage, "train_bench",
+          "{} ranks x {} threads do not divide a batch of {}", options.ranks, options.threads,
+          options.batch);
+  const std::string line = Bench(options, *communicator).run(options.seconds);
+  if (communicator->rank() == 0) fmt::print("{}\n", line);
+  return 0;
+}
+
+}  // namespace
+}  // namespace convoy
+
+int main(int argc, char** argv) {
+  try {
+    return convoy::run(convoy::parse(argc, argv));
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "train_bench: {}\n", error.what());
+    return 1;
+  }
+}
