@@ -25,6 +25,7 @@ struct Command {
 };
 
 constexpr Command commands[] = {
+    {"synth", "draw a labelled data set of simple shapes", false, synth_command},
     {"pack", "pack image files into shards", false, pack_command},
     {"verify", "check every image of a packed data set", false, verify_command},
     {"train", "train, or go on training", true, train_command},

@@ -297,7 +297,7 @@ void Session::introduce() const {
   for (const Parameter& parameter : network_->graph.parameters()) {
     if (!is_statistic(parameter.role)) weights += parameter.shape.elements();
   }
-  log_info("{}: {} ranks x {} worker threads; {}", config_.name, communicator_.size(),
+  log_info("{}: ranks {}, worker threads {} each; {}", config_.name, communicator_.size(),
            pool_->workers(), progress_.numerics);
   log_info("{}: {} parameters; images {}, {} classes", config_.model.name, weights,
            network_->plan.images().text(), config_.model.classes);
