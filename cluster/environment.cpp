@@ -112,17 +112,14 @@ void warn_of_waste(const std::vector<LocalRank>& ranks, int cores, int share, in
   int threads = 0;
   for (const LocalRank& rank : ranks) threads += rank.wanted;
   if (threads > cores) {
-    log_warning(
-        "{} worker threads for the {} cores that the {} ranks of this host may use: they will "
-        "take turns",
-        threads, cores, ranks.size());
+    log_warning("{} worker threads on {} cores of this host: they will take turns", threads, cores);
   }
   const int allowed = allowed_cores();
   if (cores < allowed && share < lanes) {
     log_warning(
-        "the {} ranks of this host are bound to {} of {} cores: 'mpirun --bind-to none' "
-        "frees the others",
-        ranks.size(), cores, allowed);
+        "the ranks of this host are bound to {} of its {} cores: 'mpirun --bind-to none' frees the "
+        "others",
+        cores, allowed);
   }
 }
 

@@ -18,29 +18,38 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::microseconds;
 
 constexpr int tag = 1;
-constexpr std::size_t part_bytes = std::size_t{1} << 30;  // of one MPI message at most
 
-// Pauses between two looks at MPI, which moves messages only while it is called. Short waits are
-// met at once; long ones leave the core to the threads that compute.
+// Bytes of one MPI message. A message of ours goes in parts: counts of MPI are ints; and where MPI
+// cannot copy between processes in one piece, it moves a few fragments of each of its messages per
+// call, so that parts keep more of them moving. Sender and receiver know the same total.
+std::size_t part_bytes(std::size_t total) {
+  constexpr std::size_t parts = 256;
+  return std::clamp((total + parts - 1) / parts, std::size_t{256} << 10, std::size_t{1} << 30);
+}
+
+// Pauses between two looks at MPI, which moves messages only while it is called. Short waits end at
+// once; long ones leave the core to the threads that compute, and last an eighth longer at most.
 class Backoff {
  public:
-  // Returns the time that counts as waited: a process that was stopped did not wait.
+  void progress() { idle_ = Clock::duration::zero(); }
+  // Returns the time waited in all. A process that is stopped for a while does not wait meanwhile.
   Clock::duration pause() {
-    if (waited_ < microseconds(50)) {
+    if (idle_ < microseconds(100)) {
       ::sched_yield();
     } else {
-      std::this_thread::sleep_for(sleep_);
-      sleep_ = std::min(sleep_ * 2, microseconds(100));
+      std::this_thread::sleep_for(std::min<Clock::duration>(idle_ / 8, microseconds(500)));
     }
     const Clock::time_point now = Clock::now();
-    waited_ += std::min<Clock::duration>(now - std::exchange(last_, now), std::chrono::seconds(1));
-    return waited_;
+    const auto passed =
+        std::min<Clock::duration>(now - std::exchange(last_, now), std::chrono::seconds(1));
+    idle_ += passed;
+    return waited_ += passed;
   }
 
  private:
   Clock::time_point last_ = Clock::now();
   Clock::duration waited_{};
-  microseconds sleep_{10};
+  Clock::duration idle_{};  // since the last progress
 };
 
 }  // namespace
@@ -95,9 +104,10 @@ void MpiCommunicator::start(std::span<const Outgoing> out, std::span<const Incom
   requests_.clear();
   const auto turn = job_->turn();
   const auto each_part = [&](int peer, std::size_t bytes, bool incoming, auto&& begin) {
+    const std::size_t most = part_bytes(bytes);
     std::size_t done = 0;
     do {
-      const auto count = static_cast<int>(std::min(bytes - done, part_bytes));
+      const auto count = static_cast<int>(std::min(bytes - done, most));
       parts_.push_back({peer, count, incoming});
       requests_.push_back(MPI_REQUEST_NULL);
       begin(done, count, &requests_.back());
@@ -119,41 +129,47 @@ void MpiCommunicator::start(std::span<const Outgoing> out, std::span<const Incom
     });
   }
   statuses_.resize(requests_.size());
+  completed_.resize(requests_.size());
 }
 
 void MpiCommunicator::finish() {
   const WaitMark mark(job_->roster->cell(job_->rank));
   Backoff backoff;
-  for (;;) {
-    int done = 0;
+  for (std::size_t left = requests_.size();;) {
+    int count = 0;
     {
       const auto turn = job_->turn();
-      const int status = MPI_Testall(static_cast<int>(requests_.size()), requests_.data(), &done,
-                                     statuses_.data());
-      if (done != 0 || status != MPI_SUCCESS) return check_arrivals(status);
+      const int status = MPI_Testsome(static_cast<int>(requests_.size()), requests_.data(), &count,
+                                      completed_.data(), statuses_.data());
+      if (status != MPI_ERR_IN_STATUS) job_->check(status, "MPI_Testsome");
+      for (int i = 0; i < count; ++i) {
+        check_part(completed_[static_cast<std::size_t>(i)], statuses_[static_cast<std::size_t>(i)],
+                   status != MPI_SUCCESS);
+      }
     }
+    left -= static_cast<std::size_t>(count);
+    if (left == 0) return;
     if (interrupted_.load()) give_up("interrupted while waiting for other ranks");
+    if (count > 0) backoff.progress();
     const Clock::duration waited = backoff.pause();
     if (waited > deadline()) fail_late(waited);
   }
 }
 
-void MpiCommunicator::check_arrivals(int status) {
-  if (status != MPI_SUCCESS && status != MPI_ERR_IN_STATUS) job_->check(status, "MPI_Testall");
-  for (std::size_t i = 0; i < parts_.size(); ++i) {
-    const Part& part = parts_[i];
-    const std::string peer = job_->roster->name(members_[static_cast<std::size_t>(part.peer)]);
-    const int error = status == MPI_SUCCESS ? MPI_SUCCESS : statuses_[i].MPI_ERROR;
-    if (error != MPI_SUCCESS && error != MPI_ERR_PENDING) {
-      job_->check(error, fmt::format("message of {} bytes {} {}", part.bytes,
-                                     part.incoming ? "from" : "to", peer));
-    }
-    if (!part.incoming) continue;
-    int received = 0;
-    job_->check(MPI_Get_count(&statuses_[i], MPI_BYTE, &received), "MPI_Get_count");
-    if (received != part.bytes) {
-      give_up(fmt::format("{} sent {} bytes, expected {}", peer, received, part.bytes));
-    }
+void MpiCommunicator::check_part(int index, const MPI_Status& status, bool failures) {
+  const Part& part = parts_[static_cast<std::size_t>(index)];
+  const auto peer = [&] {
+    return job_->roster->name(members_[static_cast<std::size_t>(part.peer)]);
+  };
+  if (failures && status.MPI_ERROR != MPI_SUCCESS) {
+    job_->check(status.MPI_ERROR, fmt::format("message of {} bytes {} {}", part.bytes,
+                                              part.incoming ? "from" : "to", peer()));
+  }
+  if (!part.incoming) return;
+  int received = 0;
+  job_->check(MPI_Get_count(&status, MPI_BYTE, &received), "MPI_Get_count");
+  if (received != part.bytes) {
+    give_up(fmt::format("{} sent {} bytes, expected {}", peer(), received, part.bytes));
   }
 }
 

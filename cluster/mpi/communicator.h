@@ -74,7 +74,7 @@ class MpiCommunicator final : public Communicator {
 
   void start(std::span<const Outgoing> out, std::span<const Incoming> in);
   void finish();
-  void check_arrivals(int status);
+  void check_part(int index, const MPI_Status& status, bool failures);
   [[noreturn]] void fail_late(std::chrono::nanoseconds waited);
   [[noreturn]] void give_up(std::string_view why);
 
@@ -88,6 +88,7 @@ class MpiCommunicator final : public Communicator {
   // Of the exchange under way; they grow, then stay.
   std::vector<Part> parts_;
   std::vector<MPI_Request> requests_;
+  std::vector<int> completed_;
   std::vector<MPI_Status> statuses_;
 };
 

@@ -4,69 +4,23 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <bit>
-#include <cstdint>
-#include <mutex>
 #include <thread>
 
-#include "ops/core/random.h"
+#include "tests/cluster/lane_sums.h"
 #include "tests/support/ranks.h"
 
 namespace convoy {
 namespace {
 
 using std::chrono::milliseconds;
+using test::bits;
 using test::error_of;
 using test::expect_holds;
+using test::expected_bits;
 using test::on_ranks;
-
-// Numbers of very different size, so that almost any other order of adding changes bits.
-float gradient(int step, int lane, std::size_t i) {
-  Random random(static_cast<std::uint64_t>(step), RandomUse::test, i,
-                static_cast<std::uint32_t>(lane));
-  const auto exponent = static_cast<int>(random.below(24)) - 12;
-  return random.uniform(-1, 1) * std::ldexp(1.0F, exponent);
-}
-
-// The definition.
-float tree_sum(int step, int begin, int end, std::size_t i) {
-  if (end - begin == 1) return gradient(step, begin, i);
-  const int middle = tree_split({begin, end});
-  return tree_sum(step, begin, middle, i) + tree_sum(step, middle, end, i);
-}
-
-std::vector<std::uint32_t> bits(std::span<const float> values) {
-  std::vector<std::uint32_t> all;
-  for (const float value : values) all.push_back(std::bit_cast<std::uint32_t>(value));
-  return all;
-}
-
-std::vector<std::uint32_t> expected_bits(int step, int lanes, std::size_t floats) {
-  std::vector<float> sums;
-  for (std::size_t i = 0; i < floats; ++i) sums.push_back(tree_sum(step, 0, lanes, i));
-  return bits(sums);
-}
-
-// What a worker thread of the trainer does in a step; `stride`: floats between two reports.
-void serve_lanes(Reducer& reducer, int worker, int step, std::size_t stride) {
-  const LaneRange own = reducer.worker_lanes(worker);
-  for (int lane = own.begin; lane < own.end; ++lane) {
-    const std::span<float> buffer = reducer.lane_buffer(worker, lane);
-    for (std::size_t begin = 0; begin < buffer.size(); begin += stride) {
-      const std::size_t end = std::min(begin + stride, buffer.size());
-      for (std::size_t i = begin; i < end; ++i) buffer[i] = gradient(step, lane, i);
-      reducer.ready(worker, lane, end);
-    }
-  }
-}
-
-void run_step(Reducer& reducer, int workers, int step, std::size_t stride) {
-  std::vector<std::jthread> others;
-  for (int w = 1; w < workers; ++w) {
-    others.emplace_back([&, w] { serve_lanes(reducer, w, step, stride); });
-  }
-  serve_lanes(reducer, 0, step, stride);
-}
+using test::run_step;
 
 class TreeSumOfLanes : public testing::TestWithParam<int> {};
 INSTANTIATE_TEST_SUITE_P(Lanes, TreeSumOfLanes, testing::Values(1, 2, 3, 4, 5, 6, 7, 8, 12));
