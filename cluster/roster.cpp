@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <cstring>
+#include <utility>
 
 #include "ops/core/check.h"
 
@@ -34,9 +35,11 @@ std::string ActivityCell::text() const {
     std::memcpy(text.data() + i * sizeof word, &word, sizeof word);
   }
   if (text[0] == '\0') return {};
-  const std::int64_t age = now_ns() - since_.load(std::memory_order_relaxed);
-  return fmt::format("'{}' of step {} for {:.1f} s", text.data(),
-                     step_.load(std::memory_order_relaxed), static_cast<double>(age) * 1e-9);
+  return fmt::format("'{}' of step {}", text.data(), step_.load(std::memory_order_relaxed));
+}
+
+double ActivityCell::seconds() const {
+  return static_cast<double>(now_ns() - since_.load(std::memory_order_relaxed)) * 1e-9;
 }
 
 std::string Roster::name(int rank) const {
@@ -47,6 +50,7 @@ std::string Roster::describe(int rank) const {
   const ActivityCell* known = cell(rank);
   if (known == nullptr) return name(rank);
   std::string text = known->text();
+  if (!text.empty()) text += fmt::format(" for {:.1f} s", known->seconds());
   if (known->waiting()) text += text.empty() ? "waiting itself" : ", waiting itself";
   return text.empty() ? name(rank) : fmt::format("{} ({})", name(rank), text);
 }
@@ -55,22 +59,22 @@ void Roster::fail_waiting(int self, std::span<const int> missing,
                           std::chrono::nanoseconds waited) const {
   constexpr std::size_t most = 8;  // ranks that one line names
   std::string names;
-  bool all_wait = true;
-  for (std::size_t i = 0; i < missing.size() && i < most; ++i) {
-    names += (i > 0 ? ", " : "") + describe(missing[i]);
+  bool blameless = true;
+  for (std::size_t i = 0; i < missing.size(); ++i) {
+    if (i < most) names += (i > 0 ? ", " : "") + describe(missing[i]);
+    const ActivityCell* known = cell(missing[i]);
+    blameless = blameless && (known == nullptr || known->waiting());
   }
   if (missing.size() > most) names += fmt::format(" and {} more", missing.size() - most);
-  for (const int rank : missing) all_wait &= cell(rank) != nullptr && cell(rank)->waiting();
-  if (all_wait) {
-    std::string others;
-    for (int rank = 0; rank < static_cast<int>(members_.size()); ++rank) {
-      const ActivityCell* known = cell(rank);
-      if (rank == self || known == nullptr || known->waiting()) continue;
-      others += (others.empty() ? "; not waiting: " : ", ") + describe(rank);
-    }
-    names += others;
+  const char* lead = "; not waiting: ";
+  for (int rank = 0; blameless && rank < static_cast<int>(members_.size()); ++rank) {
+    const ActivityCell* known = cell(rank);
+    if (rank == self || known == nullptr || known->waiting()) continue;
+    names += std::exchange(lead, ", ") + describe(rank);
   }
-  const std::string doing = cell(self) != nullptr ? cell(self)->text() : std::string();
+  // Once it has given up it still is not what the others look for.
+  if (cell(self) != nullptr) cell(self)->begin_wait();
+  const std::string doing = cell(self) == nullptr ? std::string() : cell(self)->text();
   fail(ExitCode::ranks, name(self), "waited {:.1f} s{}{} for {}",
        std::chrono::duration<double>(waited).count(), doing.empty() ? "" : " in ", doing, names);
 }

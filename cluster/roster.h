@@ -25,8 +25,9 @@ class ActivityCell {
   void end_wait() noexcept { waits_.fetch_sub(1, std::memory_order_relaxed); }
   // A thread of this rank waits for another rank.
   bool waiting() const noexcept { return waits_.load(std::memory_order_relaxed) > 0; }
-  // "'backward' of step 12 for 3.2 s"; empty if nothing was published.
+  // "'backward' of step 12"; empty if nothing was published.
   std::string text() const;
+  double seconds() const;  // since then
 
  private:
   static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -51,8 +52,8 @@ class Roster {
   std::string name(int rank) const;
   // "rank 2 on node7 ('backward' of step 12 for 3.2 s)".
   std::string describe(int rank) const;
-  // Throws Error(ranks): `self` waited `waited` for `missing`. Where all of these wait too, names
-  // the ranks known not to wait: they hold the others up.
+  // Throws Error(ranks): `self` waited `waited` for `missing`. Where none of these is known to be
+  // at something else than waiting too, names the ranks that are: they hold the others up.
   [[noreturn]] void fail_waiting(int self, std::span<const int> missing,
                                  std::chrono::nanoseconds waited) const;
 

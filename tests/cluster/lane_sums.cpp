@@ -1,5 +1,7 @@
 #include "tests/cluster/lane_sums.h"
 
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -7,6 +9,7 @@
 
 #include "cluster/lanes.h"
 #include "ops/core/random.h"
+#include "tests/support/allocations.h"
 
 namespace convoy::test {
 namespace {
@@ -63,6 +66,28 @@ void run_step(Reducer& reducer, int workers, int step, std::size_t stride) {
     others.emplace_back([&, w] { serve_lanes(reducer, w, step, stride); });
   }
   serve_lanes(reducer, 0, step, stride);
+}
+
+void expect_no_allocation(Communicator& communicator) {
+  const int lanes = 3 * communicator.size() - 1;
+  Reducer reducer(communicator, lanes, 1, 3000, {{0, 10}, {10, 2000}, {2000, 3000}});
+  const auto steps = [&](int count) {
+    for (int step = 0; step < count; ++step) {
+      communicator.set_activity("forward and backward", step);
+      run_step(reducer, 1, step, 500);
+      communicator.set_activity("wait for sums", step);
+      reducer.wait();
+      double loss = 1;
+      communicator.all_reduce_sum({&loss, 1});
+    }
+    communicator.barrier();
+  };
+  steps(3);
+  const std::int64_t before = allocations();
+  communicator.barrier();
+  steps(5);
+  EXPECT_EQ(allocations(), before);
+  communicator.barrier();
 }
 
 }  // namespace convoy::test

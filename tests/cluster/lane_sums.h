@@ -19,4 +19,7 @@ std::vector<std::uint32_t> expected_bits(int step, int lanes, std::size_t floats
 // One step: each worker serves its lanes and reports every `stride` floats. Does not wait().
 void run_step(Reducer& reducer, int workers, int step, std::size_t stride);
 
+// Steps after the first ones allocate nothing. Needs tests/support/allocations.cpp.
+void expect_no_allocation(Communicator& communicator);
+
 }  // namespace convoy::test

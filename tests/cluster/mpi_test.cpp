@@ -1,6 +1,7 @@
 // The mpi member under mpirun: what all members must do, and the same bits as threads of one
 // process.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <iostream>
 
@@ -48,6 +49,34 @@ TEST(MpiReducer, SameBitsAsThreads) {
       });
     }
   }
+}
+
+TEST(MpiReducer, StepsAllocateNothing) {
+  test::expect_no_allocation(*world);
+}
+
+// Disabled: takes gigabytes. Counts of MPI are ints.
+TEST(MpiExchange, DISABLED_MoreThanTwoGibibytes) {
+  constexpr std::size_t bytes = (std::size_t{1} << 31) + 12345;
+  const double free = static_cast<double>(::sysconf(_SC_AVPHYS_PAGES)) *
+                      static_cast<double>(::sysconf(_SC_PAGESIZE));
+  double enough = free > 3.0 * static_cast<double>(bytes) ? 0 : 1;
+  world->all_reduce_max({&enough, 1});
+  if (enough > 0) GTEST_SKIP() << "not enough memory";
+  std::vector<std::uint64_t> words(bytes / 8 + 1);
+  const std::span<std::byte> message = std::as_writable_bytes(std::span(words)).first(bytes);
+  const Outgoing out{1, message};
+  const Incoming in{0, message};
+  if (world->rank() == 0) {
+    for (std::size_t i = 0; i < words.size(); ++i) words[i] = i * 0x9E3779B97F4A7C15;
+    world->exchange({&out, 1}, {});
+  } else if (world->rank() == 1) {
+    world->exchange({}, {&in, 1});
+    std::size_t wrong = 0;
+    for (std::size_t i = 0; i < bytes / 8; ++i) wrong += words[i] != i * 0x9E3779B97F4A7C15;
+    EXPECT_EQ(wrong, 0);
+  }
+  world->barrier();
 }
 
 }  // namespace

@@ -89,6 +89,10 @@ TEST(Reducer, LanesTakeTurnsInFewBuffers) {
   }
 }
 
+TEST(Reducer, StepsAllocateNothing) {
+  for (const int ranks : {1, 2, 3}) on_ranks(ranks, test::expect_no_allocation);
+}
+
 TEST(Reducer, MoreRanksThanLanes) {
   const std::string error = error_of(ExitCode::config, [] {
     on_ranks(3, [](Communicator& communicator) { Reducer(communicator, 2, 1, 10, {{0, 10}}); });
