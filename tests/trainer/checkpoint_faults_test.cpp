@@ -103,8 +103,9 @@ TEST_P(CheckpointFaults, KilledAtEverySystemCall) {
 }
 
 // Calls whose failure is no fault of storage.
-const std::set<long> not_of_files = {SYS_brk,     SYS_mmap,   SYS_munmap,     SYS_mremap,
-                                     SYS_madvise, SYS_getpid, SYS_exit_group, SYS_futex};
+const std::set<long> not_of_files = {SYS_brk,        SYS_mmap,    SYS_munmap,
+                                     SYS_mremap,     SYS_madvise, SYS_getpid,
+                                     SYS_exit_group, SYS_futex,   SYS_sigaltstack};
 
 TEST_P(CheckpointFaults, EveryCallFailsOnce) {
   if (!calls_can_be_changed) GTEST_SKIP() << "system calls can be changed on x86-64 only";
