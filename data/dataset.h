@@ -37,7 +37,8 @@ class Dataset {
   int classes() const;
   const std::vector<std::string>& class_names() const;
   const std::string& split() const;
-  // SHA-256 over the manifest's shard digests: what a checkpoint remembers and ranks compare.
+  // SHA-256 over the manifest's shard digests and class names: what a checkpoint remembers and
+  // ranks compare.
   const std::string& fingerprint() const;
   std::array<double, 3> pixel_mean() const;
   std::array<double, 3> pixel_std() const;
