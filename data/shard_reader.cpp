@@ -50,16 +50,22 @@ void check_sizes(const ShardIndex& index, std::uint64_t image_bytes, const std::
   require_ascending(index.names_offsets, index.names_bytes.size(), "names_offsets", place);
 }
 
+// Before the checksum, so that labels edited by hand are told as what they are.
+void check_labels(const ShardReader& shard, const ShardHeader& header, const ShardIndex& index) {
+  const auto classes = static_cast<std::int64_t>(header.class_names.size());
+  for (std::uint64_t i = 0; i < index.samples(); ++i) {
+    require(index.labels[i] >= -1 && index.labels[i] < classes, ExitCode::data, shard.place(i),
+            "label out of range: {}, expected -1 to {}", index.labels[i], classes - 1);
+  }
+}
+
 // What a checksum cannot tell: a writer's own mistakes.
 void check_samples(const ShardReader& shard, const ShardHeader& header, const ShardIndex& index) {
-  const auto classes = static_cast<std::int64_t>(header.class_names.size());
   for (std::uint64_t i = 0; i < index.samples(); ++i) {
     const auto require_here = [&]<class... Args>(bool good, fmt::format_string<Args...> format,
                                                  Args&&... args) {
       if (!good) fail(ExitCode::data, shard.place(i), format, std::forward<Args>(args)...);
     };
-    require_here(index.labels[i] >= -1 && index.labels[i] < classes,
-                 "label out of range: {}, expected -1 to {}", index.labels[i], classes - 1);
     require_here(index.sample_ids[i] == header.first_sample_id + i, "sample id {}, expected {}",
                  index.sample_ids[i], header.first_sample_id + i);
     require_here(index.encoding[i] <= static_cast<int>(Encoding::png), "unknown encoding {}",
@@ -88,11 +94,6 @@ ShardReader::ShardReader(const std::filesystem::path& path) : path_(path) {
   visit_index(index_, [&]<class T>(const char* name, std::vector<T>& elements) {
     elements = file.read<T>(name);
   });
-  index_crc32c_ = checksum_of(index_, header_.class_names);
-  const std::uint64_t expected_crc = file.number("/", "index_crc32c");
-  require(index_crc32c_ == expected_crc, ExitCode::data, place,
-          "the index is damaged: its checksum is {:08x}, expected {:08x}", index_crc32c_,
-          expected_crc);
   const std::uint64_t samples = file.number("/", "num_samples");
   require(index_.samples() == samples, ExitCode::data, place, "labels has {} elements, expected {}",
           index_.samples(), samples);
@@ -101,6 +102,12 @@ ShardReader::ShardReader(const std::filesystem::path& path) : path_(path) {
           file.number("/", "num_classes"));
   const hdf5::Extent images = file.dataset("images", hdf5::Type::u8);
   check_sizes(index_, images.bytes(), place);
+  check_labels(*this, header_, index_);
+  index_crc32c_ = checksum_of(index_, header_.class_names);
+  const std::uint64_t expected_crc = file.number("/", "index_crc32c");
+  require(index_crc32c_ == expected_crc, ExitCode::data, place,
+          "the index is damaged: its checksum is {:08x}, expected {:08x}", index_crc32c_,
+          expected_crc);
   check_samples(*this, header_, index_);
   images_at_ = images.offset;
   file_ = file.release_file();
