@@ -7,6 +7,9 @@ the machine's multiply-add peak around each. A measurement whose probe is more t
 probe of the whole run was disturbed; the round it is in does not count (unless that leaves fewer than
 three). Printed: medians over the rounds, and the median of the rounds' ratios to the better variant.
 
+Last, what a step of convoy spends on other things than computing: waiting for data, when it loads and
+augments its images from shards of synthetic JPEG files, and for the sum over ranks.
+
     ./dev bench [--model lenet5 --model resnet20] [--layout 1x2 --layout 2x1] [--rounds 5] [--seconds 4]
 
 The peer runs in the Python of --peer-python or CONVOY_PEER_PYTHON; see benchmarks/peers/README.md. All
@@ -17,6 +20,7 @@ import argparse
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -26,6 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 PEER = ROOT / "benchmarks" / "peers" / "pytorch_train.py"
 DISTURBED = 0.95  # of the best probe
+FROM_SHARDS = "convoy, from shards"
 
 
 def arguments():
@@ -57,9 +62,24 @@ def setting(args, model, ranks, threads):
     return ["--model", model, "--batch", args.batch, "--ranks", ranks, "--threads", threads]
 
 
-def ours(args, model, ranks, threads):
+def shards(model):
+    """Drawn and packed once: images of the size that the model takes."""
+    size = {"lenet5": 28, "resnet20": 32}[model]
+    folder = BUILD / f"shards-{size}"
+    if not (folder / "manifest.h5").exists():
+        images = BUILD / f"images-{size}"
+        convoy = ROOT / "build" / "convoy"
+        for command in ([convoy, "synth", "--out", images, "--images", "5000", "--size", str(size)],
+                        [convoy, "pack", images, "--out", folder, "--split", "train"]):
+            subprocess.run(command, stderr=subprocess.DEVNULL, check=True)
+        shutil.rmtree(images)
+    return folder
+
+
+def ours(args, model, ranks, threads, data=None):
     launcher = [] if ranks == 1 else ["mpirun", "-n", ranks, "--map-by", ":OVERSUBSCRIBE", "--bind-to", "none"]
     command = launcher + [BUILD / "train_bench"] + setting(args, model, ranks, threads)
+    command += ["--data", data] if data else []
     return json_lines(command + ["--seconds", args.seconds])[-1]
 
 
@@ -110,6 +130,7 @@ def row(entries, best_probe):
     medians = {name: statistics.median(figures) for name, figures in speeds.items()}
     count = f"{len(rounds)}/{len({entry['round'] for entry in entries})}{remark}"
     mine = medians.pop("convoy")
+    medians.pop(FROM_SHARDS)
     if not medians:
         return f"{mine:.0f}", "-", "-", count, "-"
     best = max(medians, key=medians.get)
@@ -124,6 +145,19 @@ def report(log, cases):
     print(columns.format("ranks x threads", "convoy", "PyTorch", "ratio", "quiet rounds", "PyTorch's best variant"))
     for case in cases:
         print(columns.format(case, *row([e for e in log.entries if e["case"] == case], best_probe)))
+    report_waits(log, cases)
+
+
+def report_waits(log, cases):
+    print("\nmilliseconds of a step of convoy, medians over all rounds\n")
+    columns = "{:<16} {:<20} {:>8} {:>10} {:>22}"
+    print(columns.format("ranks x threads", "images", "step", "data wait", "communication exposed"))
+    for case in cases:
+        for name, images in (("convoy", "in memory"), (FROM_SHARDS, "from shards")):
+            entries = [e for e in log.entries if e["case"] == case and e["name"] == name]
+            figures = [statistics.median(e[key] for e in entries)
+                       for key in ("step_ms", "data_wait_ms", "communication_exposed_ms")]
+            print(columns.format(case, images, *(f"{figure:.2f}" for figure in figures)))
 
 
 def main():
@@ -148,6 +182,8 @@ def main():
                 print(f"{case}: round {number + 1} of {args.rounds}", flush=True)
                 where = {"case": case, "round": number}
                 log.measure(cores, where | {"name": "convoy"}, lambda: ours(args, model, ranks, threads))
+                log.measure(cores, where | {"name": FROM_SHARDS},
+                            lambda: ours(args, model, ranks, threads, shards(model)))
                 for variant in variants:
                     log.measure(cores, where | {"name": variant},
                                 lambda: peer(args, model, ranks, threads, [variant], args.seconds)[-1])

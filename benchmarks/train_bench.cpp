@@ -79,7 +79,7 @@ class Bench {
       pipeline_ = {
           .transforms = {PadAndCrop{.size = static_cast<int>(dataset_->sample(0).width), .pad = 4},
                          HorizontalFlip{}},
-          .channels = dataset_->sample(0).channels};
+          .channels = options.model == "lenet5" ? 1 : 3};
       images = batch_shape(rows_, *dataset_, pipeline_);
     }
     network_.emplace(model, images, *backend_);

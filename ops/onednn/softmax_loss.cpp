@@ -32,6 +32,8 @@ class SoftmaxLossKernel : public Kernel {
       const auto scale = static_cast<float>(1.0 / sum);
       for (std::int64_t c = 0; c < classes_; ++c) probabilities[c] *= scale;
       const std::int32_t label = args.labels[n];
+      require(label < classes_, ExitCode::data, "softmax loss",
+              "label {} in row {}, expected less than {}", label, n, classes_);
       losses[n] = label < 0
                       ? 0.0f
                       : static_cast<float>(std::log(sum) - (double{src[label]} - double{largest}));
