@@ -16,8 +16,8 @@
 #include "data/sampler.h"
 #include "ops/core/check.h"
 #include "ops/core/file.h"
-#include "tests/support/allocations.h"
 #include "tests/data/images.h"
+#include "tests/support/allocations.h"
 
 namespace convoy {
 namespace {
