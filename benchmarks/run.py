@@ -40,6 +40,7 @@ def arguments():
     parser.add_argument("--batch", type=int, default=128, help="global batch (128)")
     parser.add_argument("--rounds", type=int, default=5, help="(5)")
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement (4)")
+    parser.add_argument("--variant", action="append", help="of the peer, instead of the two fastest")
     parser.add_argument("--peer-python", default=os.environ.get("CONVOY_PEER_PYTHON", "python3"),
                         help="a Python that has torch")
     args = parser.parse_args()
@@ -172,8 +173,8 @@ def main():
         for ranks, threads in args.layout:
             case = f"{model} {ranks} x {threads}"
             cases.append(case)
-            variants = []
-            if peer_there:
+            variants = args.variant or []
+            if peer_there and not variants:
                 print(f"{case}: trying the peer's variants (torch.compile takes its time)", flush=True)
                 tried = peer(args, model, ranks, threads, [], 1)
                 tried.sort(key=lambda result: result["images_per_second"], reverse=True)
