@@ -173,7 +173,7 @@ def main():
         for ranks, threads in args.layout:
             case = f"{model} {ranks} x {threads}"
             cases.append(case)
-            variants = args.variant or []
+            variants = (args.variant or []) if peer_there else []
             if peer_there and not variants:
                 print(f"{case}: trying the peer's variants (torch.compile takes its time)", flush=True)
                 tried = peer(args, model, ranks, threads, [], 1)
