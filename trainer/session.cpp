@@ -1,5 +1,6 @@
 #include "trainer/session.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <optional>

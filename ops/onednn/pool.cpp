@@ -1,5 +1,7 @@
 // Pooling by oneDNN, in the layout of its input. Global pooling is average pooling with a window of
 // the whole map.
+#include <algorithm>
+
 #include "ops/onednn/kernels.h"
 
 namespace convoy::onednn {

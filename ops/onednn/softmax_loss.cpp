@@ -1,5 +1,6 @@
 // Softmax cross-entropy over row-major logits. The probabilities wait in the workspace for
 // backward.
+#include <algorithm>
 #include <cmath>
 
 #include "ops/onednn/kernels.h"

@@ -1,6 +1,7 @@
 // Ops that treat every element alone: non-linearities, addition, and flatten.
 #include "ops/activation.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/reference/kernels.h"

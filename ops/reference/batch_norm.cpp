@@ -1,6 +1,7 @@
 // Batch normalisation with what is fused into it, by the formulas of ops/batch_norm.h.
 #include "ops/batch_norm.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/reference/kernels.h"

@@ -1,6 +1,8 @@
 // Convolution, as the set of products that it adds up.
 #include "ops/conv.h"
 
+#include <algorithm>
+
 #include "ops/reference/kernels.h"
 #include "ops/reference/plain_kernel.h"
 

@@ -1,6 +1,8 @@
 // Pooling: over windows, and over whole channels.
 #include "ops/pool.h"
 
+#include <algorithm>
+
 #include "ops/reference/kernels.h"
 #include "ops/reference/plain_kernel.h"
 

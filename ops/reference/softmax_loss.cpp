@@ -1,6 +1,7 @@
 // Softmax cross-entropy, by the formulas of ops/softmax_loss.h.
 #include "ops/softmax_loss.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ops/reference/kernels.h"

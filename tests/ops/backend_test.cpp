@@ -2,6 +2,7 @@
 // may put a kernel in; and the reference's own gradients against differences of its outputs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "tests/ops/cases.h"

@@ -1,5 +1,7 @@
 #include "tests/ops/op_harness.h"
 
+#include <algorithm>
+
 #include "ops/core/random.h"
 
 namespace convoy::test {

@@ -2,6 +2,7 @@
 // newest whole checkpoint is the one before or the new one, and the next save succeeds.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 #include <random>
 

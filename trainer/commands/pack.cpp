@@ -1,6 +1,8 @@
 // convoy pack: image files into shards.
 #include "data/pack.h"
 
+#include <algorithm>
+
 #include "cluster/environment.h"
 #include "data/dataset.h"
 #include "ops/core/log.h"
