@@ -28,8 +28,8 @@ struct KernelRequest {
 class Backend {
  public:
   virtual ~Backend() = default;
-  virtual std::string name()
-      const = 0;  // with version and instruction set, as the agreement check compares it
+  // With version and instruction set, as the agreement check compares it.
+  virtual std::string name() const = 0;
   virtual std::unique_ptr<Kernel> make(const Op& op, const KernelRequest& request) = 0;
   // Copies one logical tensor from one layout to another; its backward copies gradients the other
   // way.

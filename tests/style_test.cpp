@@ -114,7 +114,6 @@ constexpr std::array homes = {
     Home{"turbojpeg.h", "data/"},
     Home{"png.h", "data/"},
     Home{"zlib.h", "data/"},
-    Home{"archive", "data/"},
     Home{"yaml-cpp/", "trainer/config"},
     Home{"boost/program_options", "trainer/"},
 };
