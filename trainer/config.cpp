@@ -145,9 +145,8 @@ class Reader {
         if (name == word.Scalar()) return value;
       }
     }
-    const std::vector<std::string> names = names_of(choices);
-    error(at, path, "found '{}', expected one of {}", word.IsScalar() ? word.Scalar() : "?",
-          listed(names));
+    const std::string found = word.IsScalar() ? word.Scalar() : "?";
+    error(at, path, "found '{}', {}", found, nearest_of(found, names_of(choices)));
   }
 
   template <class T>
@@ -228,9 +227,7 @@ class Resolver {
     per_channel("data.std", c_.data.std);
     resolve_batch();
     resolve_rate();
-    check(c_.schedule.name != ScheduleKind::step || !c_.schedule.epochs.empty(), "schedule.epochs",
-          "missing: the epochs at which the step schedule lowers the rate");
-    check(std::ranges::is_sorted(c_.schedule.epochs), "schedule.epochs", "expected rising numbers");
+    check_schedule();
   }
 
  private:
@@ -264,6 +261,17 @@ class Resolver {
           "give lr or lr_per_256, not both");
     c_.optimizer.lr = c_.optimizer.lr_per_256 * c_.batch.global / 256;
     c_.optimizer.lr_per_256 = 0;
+  }
+
+  void check_schedule() const {
+    const ScheduleConfig& s = c_.schedule;
+    check(s.name != ScheduleKind::step || !s.epochs.empty() || s.every_epochs > 0,
+          "schedule.epochs", "missing: the epochs at which the step schedule lowers the rate");
+    check(s.epochs.empty() || s.every_epochs == 0, "schedule.every_epochs",
+          "give epochs or every_epochs, not both");
+    check(std::ranges::is_sorted(s.epochs), "schedule.epochs", "expected rising numbers");
+    check(s.name != ScheduleKind::one_cycle || s.warmup_epochs == 0, "schedule.warmup_epochs",
+          "one_cycle rises by itself: for {} of the steps", s.pct_start);
   }
 
   Config& c_;

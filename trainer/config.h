@@ -60,14 +60,21 @@ struct OptimizerConfig {
   bool decay_norms = false;  // also decay biases and batch-norm scales and shifts
 };
 
-enum class ScheduleKind { constant, step, cosine };
+enum class ScheduleKind { constant, step, cosine, polynomial, one_cycle };
+enum class Anneal { cosine, linear };
 
 struct ScheduleConfig {
   ScheduleKind name = ScheduleKind::constant;
-  double warmup_epochs = 0;     // linear from lr / warm-up steps up to lr
-  std::vector<double> epochs;   // step: where the rate falls
-  double factor = 0.1;          // step: by what
-  double final_fraction = 0.0;  // cosine: of lr, at the end of the run
+  double warmup_epochs = 0;       // linear from lr / warm-up steps up to lr; not for one_cycle
+  std::vector<double> epochs;     // step: where the rate falls,
+  double every_epochs = 0;        //   or, above 0 and without `epochs`: how often it does,
+  double factor = 0.1;            //   and by what
+  double final_fraction = 0.0;    // cosine, polynomial: of lr, at the end of the run
+  double power = 1;               // polynomial: 1 is a straight line
+  double pct_start = 0.3;         // one_cycle, as torch.optim.lr_scheduler.OneCycleLR: share of the
+  double div_factor = 25;         //   steps that rise, lr / first rate,
+  double final_div_factor = 1e4;  //   first / last rate,
+  Anneal anneal = Anneal::cosine;  //   and the shape of the way up and down
 };
 
 struct EvaluationConfig {

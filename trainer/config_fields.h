@@ -48,6 +48,7 @@ inline const Choices<Transform>& transform_kinds() {
 
 constexpr Range at_least_0{.min = 0};
 constexpr Range at_least_1{.min = 1};
+constexpr Range above_0{.min = 0, .above = true};
 constexpr Range share{.min = 0, .max = 1};
 
 template <class V>
@@ -96,7 +97,7 @@ void fields(V& v, DataConfig& c) {
   v.transforms("evaluate", c.evaluate);
   v.field("channels", c.channels, {.min = 1, .max = 3});
   v.field("mean", c.mean);
-  v.field("std", c.std, {.min = 0, .above = true});
+  v.field("std", c.std, above_0);
   v.field("loader_threads", c.loader_threads, at_least_0);
   v.field("ahead", c.ahead, at_least_0);
 }
@@ -123,11 +124,20 @@ void fields(V& v, ScheduleConfig& c) {
   v.choice("name", c.name,
            Choices<ScheduleKind>{{"constant", ScheduleKind::constant},
                                  {"step", ScheduleKind::step},
-                                 {"cosine", ScheduleKind::cosine}});
+                                 {"cosine", ScheduleKind::cosine},
+                                 {"polynomial", ScheduleKind::polynomial},
+                                 {"one_cycle", ScheduleKind::one_cycle}});
   v.field("warmup_epochs", c.warmup_epochs, at_least_0);
   v.field("epochs", c.epochs, at_least_0);
+  v.field("every_epochs", c.every_epochs, at_least_0);
   v.field("factor", c.factor, {.min = 0, .max = 1, .above = true});
   v.field("final_fraction", c.final_fraction, share);
+  v.field("power", c.power, above_0);
+  v.field("pct_start", c.pct_start, share);
+  v.field("div_factor", c.div_factor, at_least_1);
+  v.field("final_div_factor", c.final_div_factor, at_least_1);
+  v.choice("anneal", c.anneal,
+           Choices<Anneal>{{"cosine", Anneal::cosine}, {"linear", Anneal::linear}});
 }
 
 template <class V>
@@ -162,7 +172,7 @@ void fields(V& v, Config& c) {
   v.field("threads", c.threads, at_least_0);
   v.field("threads_per_lane", c.threads_per_lane, at_least_1);
   v.field("log_every_steps", c.log_every_steps, at_least_1);
-  v.field("deadline_seconds", c.deadline_seconds, {.min = 0, .above = true});
+  v.field("deadline_seconds", c.deadline_seconds, above_0);
 }
 
 }  // namespace convoy

@@ -28,10 +28,14 @@ struct RunLength {
 };
 
 // Of step `step` = 0, 1, ..., as a share of the peak rate.
-//   warm-up   (step + 1) / W in the W steps of warmup_epochs, then one of
-//   constant  1
-//   step      factor ^ (how many of `epochs` the step has reached)
-//   cosine    from 1 at the end of the warm-up down to final_fraction at the end of the run
+//   warm-up     (step + 1) / W in the W steps of warmup_epochs; the rest comes after it
+//   constant    1
+//   step        factor ^ (how many of `epochs`, or multiples of every_epochs, the step has reached)
+//   cosine      from 1 at the end of the warm-up down to final_fraction at the end of the run
+//   polynomial  likewise, as (1 - share of the way)^power
+//   one_cycle   from 1 / div_factor at step 0 up to 1 at step pct_start * steps - 1, and down to
+//               1 / (div_factor * final_div_factor) at the last: Smith and Topin,
+//               "Super-convergence" (2017), with the two phases of PyTorch's OneCycleLR
 double rate_factor(const ScheduleConfig& schedule, const RunLength& length, std::uint64_t step);
 
 }  // namespace convoy

@@ -93,6 +93,16 @@ TEST(Config, ErrorsNameFileLineKeyAndNearest) {
   EXPECT_EQ(error_of(minimal + "schedule: {name: step}\n"),
             "x.yaml: schedule.epochs: missing: the epochs at which the step schedule lowers the "
             "rate");
+  EXPECT_EQ(error_of(minimal + "schedule: {name: step, epochs: [1], every_epochs: 2}\n"),
+            "x.yaml:2: schedule.every_epochs: give epochs or every_epochs, not both");
+  EXPECT_EQ(error_of(minimal + "schedule: {name: one_cycle, warmup_epochs: 1}\n"),
+            "x.yaml:2: schedule.warmup_epochs: one_cycle rises by itself: for 0.3 of the steps");
+  EXPECT_EQ(error_of(minimal + "schedule: {name: one_cycel}\n"),
+            "x.yaml:2: schedule.name: found 'one_cycel', nearest is one_cycle");
+  EXPECT_EQ(error_of(minimal + "schedule: {power: 0}\n"),
+            "x.yaml:2: schedule.power: found '0', expected a number above 0");
+  EXPECT_EQ(error_of(minimal + "schedule: {pct_start: 1.5}\n"),
+            "x.yaml:2: schedule.pct_start: found '1.5', expected a number from 0 to 1");
 }
 
 TEST(Config, RefusesWhatIsNotYaml) {
