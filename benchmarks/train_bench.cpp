@@ -103,7 +103,8 @@ class Bench {
                                         .source = *source_,
                                         .slots = *slots_,
                                         .reducer = *reducer_,
-                                        .loss_scale = 1.0f / static_cast<float>(batch_)});
+                                        .global_batch = batch_,
+                                        .seed = 1});
   }
 
   std::string run(double seconds) {

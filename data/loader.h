@@ -36,6 +36,7 @@ struct Batch {
   std::span<const float> images;              // [rows, C, H, W], 64-byte aligned
   std::span<const std::int32_t> labels;       // [rows], -1 where absent
   std::span<const std::uint64_t> sample_ids;  // 0 where absent
+  std::span<const float> soft_labels{};       // [rows, classes] where samples are mixed, or empty
 };
 
 // [C, H, W] of what `pipeline` makes of the data set's images. Error(config) if neither the

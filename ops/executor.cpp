@@ -1,5 +1,6 @@
 #include "ops/executor.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "ops/core/check.h"
@@ -80,7 +81,7 @@ struct Executor::State {
   std::vector<KernelBuffers> buffers;
   std::vector<int> input_readers;  // steps whose src[0] is the caller's images
   const float* images = nullptr;
-  const std::int32_t* labels = nullptr;
+  StepArgs args;  // of the last forward pass
 
   std::byte* at(Place place) const { return place < 0 ? nullptr : arena.data() + place; }
   const float* floats(Place place) const { return reinterpret_cast<const float*>(at(place)); }
@@ -107,17 +108,18 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       b.prepared[i] = copy(prepared.forward_[s][i]);
       b.prepared_backward[i] = copy(prepared.backward_[s][i]);
     }
-    for (int i = 0; i < 2; ++i) {
+    for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       b.src[i] = state_->at(entry.src[i]);
-      b.diff_dst[i] = state_->at(entry.diff_dst[i]);
       b.diff_src[i] = state_->at(entry.diff_src[i]);
     }
+    for (int i = 0; i < 2; ++i) b.diff_dst[i] = state_->at(entry.diff_dst[i]);
     b.dst = state_->at(entry.dst);
     b.workspace = state_->at(entry.workspace);
     b.scratchpad = state_->at(schedule.scratchpad);
     if (entry.src[0] == graph_input) state_->input_readers.push_back(static_cast<int>(s));
-    require(entry.src[1] != graph_input, ExitCode::config, step.name,
-            "reads the images as its second input, expected them as the first");
+    require(std::find(entry.src.begin() + 1, entry.src.end(), graph_input) == entry.src.end(),
+            ExitCode::config, step.name,
+            "reads the images as a further input, expected them as its first");
 
     state_->kernels.push_back(
         entry.reorder ? plan.backend().make_reorder(entry.offered[0], entry.offered[1])
@@ -133,22 +135,27 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
 
 Executor::~Executor() = default;
 
-void Executor::forward(const float* images, const std::int32_t* labels, float* gradients) {
-  if (images != state_->images) {
-    state_->images = images;
+void Executor::forward(const Samples& samples, float* gradients) {
+  if (samples.images != state_->images) {
+    state_->images = samples.images;
     for (const int step : state_->input_readers) {
-      state_->buffers[step].src[0] = reinterpret_cast<const std::byte*>(images);
+      state_->buffers[step].src[0] = reinterpret_cast<const std::byte*>(samples.images);
       state_->kernels[step]->bind(state_->buffers[step]);
     }
   }
-  state_->labels = labels;
-  const StepArgs args{.labels = labels, .gradients = gradients};
-  for (const std::unique_ptr<Kernel>& kernel : state_->kernels) kernel->forward(args);
+  state_->args = {.labels = samples.labels,
+                  .soft_labels = samples.soft_labels,
+                  .seed = samples.seed,
+                  .position = samples.position,
+                  .gradients = gradients};
+  for (const std::unique_ptr<Kernel>& kernel : state_->kernels) kernel->forward(state_->args);
 }
 
 void Executor::backward(float loss_scale, float* gradients,
                         const std::function<void(std::size_t)>& on_ready) {
-  const StepArgs args{.labels = state_->labels, .gradients = gradients, .loss_scale = loss_scale};
+  StepArgs args = state_->args;
+  args.gradients = gradients;
+  args.loss_scale = loss_scale;
   for (std::size_t s = state_->kernels.size(); s-- > 0;) {
     const ScheduledStep& entry = state_->plan.schedule().steps[s];
     if (!entry.has_backward) continue;

@@ -50,22 +50,31 @@ class PreparedWeights {
   Arena arena_;
 };
 
+// One micro-batch.
+struct Samples {
+  // [N, C, H, W] row-major, 64-byte aligned, unchanged until backward is done.
+  const float* images = nullptr;
+  const std::int32_t* labels = nullptr;  // [N], below 0: an empty row
+  const float* soft_labels = nullptr;    // [N, classes], in the place of labels, or null
+  std::uint64_t seed = 0;                // of what kernels draw at random
+  std::uint64_t position = 0;  // of the first row, counted in samples from the start of the run
+};
+
 class Executor {
  public:
   // All three must outlive the executor. Used by one thread at a time.
   Executor(const Plan& plan, const Parameters& parameters, const PreparedWeights& prepared);
   ~Executor();
 
-  // images: [N, C, H, W] row-major floats, 64-byte aligned, unchanged until backward is done.
-  // labels: [N]. gradients: in training the lane's arena, whose running statistics are written here
-  // (not its head).
-  void forward(const float* images, const std::int32_t* labels, float* gradients = nullptr);
+  // gradients: in training the lane's arena, whose running statistics are written here (not its
+  // head).
+  void forward(const Samples& samples, float* gradients = nullptr);
   // After forward. on_ready(end): everything of `gradients` below offset `end` is final (head
   // excepted); the last call has end = plan.parameter_floats().
   void backward(float loss_scale, float* gradients,
                 const std::function<void(std::size_t)>& on_ready);
 
-  std::span<const float> losses() const;  // [N], after forward
+  std::span<const float> losses() const;  // [N], of the last loss, after forward
   std::span<const float> logits() const;  // [N * classes], after forward; valid until backward
  private:
   struct State;

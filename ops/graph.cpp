@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "ops/core/check.h"
+#include "ops/kernel.h"
 
 namespace convoy {
 
@@ -21,6 +22,8 @@ Value Graph::add(std::string name, Op op, std::vector<Value> inputs) {
     fail(ExitCode::config, name, "names both a {} and a {}, expected one op of each name",
          kind_of(twin->op), kind_of(op));
   }
+  require(inputs.size() <= KernelBuffers::max_inputs, ExitCode::config, name,
+          "has {} inputs, expected at most {}", inputs.size(), KernelBuffers::max_inputs);
   for (const Value input : inputs) {
     require(input.id >= 0 && input.id < values(), ExitCode::config, name,
             "input value {} does not exist, expected one of the {} values of this graph", input.id,
@@ -40,11 +43,10 @@ Value Graph::add(std::string name, Op op, std::vector<Value> inputs) {
 }
 
 Value Graph::logits() const {
-  const auto loss = std::find_if(nodes_.rbegin(), nodes_.rend(), [](const Node& node) {
-    return std::holds_alternative<SoftmaxLoss>(node.op);
-  });
+  const auto loss = std::find_if(nodes_.rbegin(), nodes_.rend(),
+                                 [](const Node& node) { return is_loss(node.op); });
   require(loss != nodes_.rend(), ExitCode::config, "graph",
-          "has no softmax loss among its {} ops, expected one at the end", nodes_.size());
+          "has no loss among its {} ops, expected one at the end", nodes_.size());
   return loss->inputs[0];
 }
 

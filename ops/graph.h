@@ -38,7 +38,7 @@ class Graph {
   Value input() const { return Value{0}; }
   // Checks shapes; Error(config) names the node, the sizes and what was expected.
   Value add(std::string name, Op op, std::vector<Value> inputs);
-  // The last softmax loss's input: what inference returns.
+  // The last loss's input: what inference returns. Losses before it are auxiliary.
   Value logits() const;
 
   const Shape& shape(Value value) const { return shapes_[value.id]; }

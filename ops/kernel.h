@@ -37,11 +37,12 @@ struct KernelSpec {
 
 // Where a kernel's tensors lie. Pointers stay valid while bound; absent ones are null.
 struct KernelBuffers {
-  static constexpr int max_parameters = 4;
-  std::array<const std::byte*, 2> src{};
+  static constexpr int max_inputs = 8;
+  static constexpr int max_parameters = 8;
+  std::array<const std::byte*, max_inputs> src{};
   std::byte* dst = nullptr;
   std::array<std::byte*, 2> diff_dst{};  // the second only where the spec says sums_diff_dst
-  std::array<std::byte*, 2> diff_src{};  // null: not wanted
+  std::array<std::byte*, max_inputs> diff_src{};                     // null: not wanted
   std::array<const float*, max_parameters> parameters{};             // masters
   std::array<const std::byte*, max_parameters> prepared{};           // null: use the master
   std::array<const std::byte*, max_parameters> prepared_backward{};  // null: use the master
@@ -55,8 +56,15 @@ struct KernelBuffers {
 // What changes from call to call.
 struct StepArgs {
   const std::int32_t* labels = nullptr;  // [N], below 0: the row is empty
-  float* gradients = nullptr;            // this lane's gradient arena; written, not added to
-  float loss_scale = 1.0f;               // 1 / samples of the global batch
+  // [N, classes], or null: what to learn in the place of the label; rows of empty labels stay
+  // empty.
+  const float* soft_labels = nullptr;
+  // Of random draws: row r of the micro-batch draws by (seed, position + r), where position counts
+  // samples from the start of the run.
+  std::uint64_t seed = 0;
+  std::uint64_t position = 0;
+  float* gradients = nullptr;  // this lane's gradient arena; written, not added to
+  float loss_scale = 1.0f;     // 1 / samples of the global batch
 };
 
 class Kernel {

@@ -22,6 +22,11 @@ using Op =
 // "conv", "linear", ... for tables and messages.
 std::string_view kind_of(const Op& op);
 
+// Whether training may start from it: a number per sample, to be made small.
+inline bool is_loss(const Op& op) {
+  return std::holds_alternative<SoftmaxLoss>(op);
+}
+
 inline Shape output_shape(const Op& op, std::string_view place, std::span<const Shape> inputs) {
   return std::visit([&](const auto& o) { return output_shape(o, place, inputs); }, op);
 }

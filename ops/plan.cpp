@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "ops/core/arena.h"
 #include "ops/core/check.h"
@@ -25,6 +26,19 @@ struct Tensor {
   int storage = -1;
   std::vector<int> gradients;  // storages of what its users' backward passes contribute
 };
+
+// Drops the steps that the last one does not need: auxiliary heads.
+void keep_needed(std::vector<FusedStep>& steps) {
+  std::set<int> needed{steps.back().output.id};
+  std::vector<bool> kept(steps.size());
+  for (std::size_t i = steps.size(); i-- > 0;) {
+    kept[i] = needed.contains(steps[i].output.id);
+    if (!kept[i]) continue;
+    for (const Value value : steps[i].inputs) needed.insert(value.id);
+  }
+  std::size_t i = 0;
+  std::erase_if(steps, [&](const FusedStep&) { return !kept[i++]; });
+}
 
 }  // namespace
 
@@ -82,7 +96,7 @@ class PlanBuilder {
     std::size_t floats;
   };
   std::vector<std::vector<Accumulation>> accumulations_;
-  std::vector<std::array<int, 2>> diff_src_;  // storages by step, -1: none
+  std::vector<std::vector<int>> diff_src_;  // storages by step and input, -1: none
 };
 
 int PlanBuilder::add_tensor(const TensorDesc& desc, bool needs_gradient) {
@@ -100,10 +114,14 @@ bool PlanBuilder::trainable(int step) const {
 }
 
 void PlanBuilder::make_steps() {
-  masters.resize(graph_.parameters().size());
+  for (const Parameter& parameter : graph_.parameters()) {
+    masters.push_back(plain_desc(parameter.shape));
+  }
   of_value_.assign(graph_.values(), -1);
   of_value_[graph_.input().id] = add_tensor(plain_desc(graph_.shape(graph_.input())), false);
-  for (const FusedStep& fused : fuse_steps(graph_, options_.fuse)) make_step(fused);
+  std::vector<FusedStep> fused = fuse_steps(graph_, options_.fuse);
+  if (!training_) keep_needed(fused);
+  for (const FusedStep& step : fused) make_step(step);
 }
 
 void PlanBuilder::make_step(const FusedStep& fused) {
@@ -242,7 +260,7 @@ void PlanBuilder::place_forward() {
 
 void PlanBuilder::route_gradients() {
   accumulations_.resize(steps.size());
-  diff_src_.assign(steps.size(), {-1, -1});
+  for (const PlanStep& step : steps) diff_src_.emplace_back(step.inputs.size(), -1);
   for (int step = steps_count(); step-- > 0;) {
     if (scheduled[step].has_backward) route_step_gradients(step);
   }
@@ -252,8 +270,7 @@ void PlanBuilder::route_step_gradients(int step) {
   const PlanStep& s = steps[step];
   const int now = backward_time(step);
   const std::vector<int>& incoming = tensors[s.output].gradients;
-  const bool is_loss = std::holds_alternative<SoftmaxLoss>(s.op);
-  require(is_loss || !incoming.empty(), ExitCode::config, s.name,
+  require(is_loss(s.op) || !incoming.empty(), ExitCode::config, s.name,
           "nothing uses its output, expected it to reach the loss");
   for (const int storage : incoming) keep_until(storage, now);
 
@@ -298,7 +315,7 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
     if (!training_) continue;
     const std::vector<int>& incoming = tensors[s.output].gradients;
     for (std::size_t i = 0; i < incoming.size(); ++i) entry.diff_dst[i] = place(incoming[i]);
-    for (std::size_t i = 0; i < 2; ++i) entry.diff_src[i] = place(diff_src_[step][i]);
+    for (std::size_t i = 0; i < s.inputs.size(); ++i) entry.diff_src[i] = place(diff_src_[step][i]);
     for (const Accumulation& a : accumulations_[step]) {
       entry.accumulations.push_back({place(a.into), place(a.from), a.floats});
     }

@@ -15,15 +15,21 @@ using Place = std::ptrdiff_t;
 inline constexpr Place nowhere = -1;
 inline constexpr Place graph_input = -2;  // the caller's images
 
+constexpr std::array<Place, KernelBuffers::max_inputs> all_nowhere() {
+  std::array<Place, KernelBuffers::max_inputs> places{};
+  places.fill(nowhere);
+  return places;
+}
+
 struct ScheduledStep {
   bool reorder = false;             // a change of layout; no op
   std::vector<TensorDesc> offered;  // the inputs' descriptions as the kernel was asked with them
   bool source_gradient = false;
   bool has_backward = false;
-  std::array<Place, 2> src{nowhere, nowhere};
+  std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
   Place dst = nowhere;
   std::array<Place, 2> diff_dst{nowhere, nowhere};
-  std::array<Place, 2> diff_src{nowhere, nowhere};
+  std::array<Place, KernelBuffers::max_inputs> diff_src = all_nowhere();
   Place workspace = nowhere;
   // After this step's backward: floats at `from` are added to those at `into`.
   struct Accumulation {

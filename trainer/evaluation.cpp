@@ -121,7 +121,7 @@ EvaluationResult Evaluator::run() {
 
 void Evaluator::evaluate_batch(Executor& executor, const Batch& batch, double& loss,
                                Tally& tally) const {
-  executor.forward(batch.images.data(), batch.labels.data());
+  executor.forward({.images = batch.images.data(), .labels = batch.labels.data()});
   const std::span<const float> losses = executor.losses();
   const std::span<const float> logits = executor.logits();
   for (int row = 0; row < rows_; ++row) {

@@ -51,11 +51,18 @@ void LaneWorkers::run(std::uint64_t step, bool stop) {
 void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool stop) {
   const Batch batch = parts_.source.acquire(parts_.slots.slot(step, worker.lane));
   float* gradients = parts_.reducer.lane_buffer(number, worker.lane).data();
-  worker.executor.forward(batch.images.data(), batch.labels.data(), gradients);
+  const std::uint64_t rows = batch.labels.size();
+  worker.executor.forward({.images = batch.images.data(),
+                           .labels = batch.labels.data(),
+                           .soft_labels = batch.soft_labels.data(),
+                           .seed = parts_.seed,
+                           .position = step * parts_.global_batch + worker.lane * rows},
+                          gradients);
   const LaneScalars scalars =
       score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
   std::memcpy(gradients, &scalars, sizeof scalars);
-  worker.executor.backward(parts_.loss_scale, gradients, worker.on_ready);
+  worker.executor.backward(1.0f / static_cast<float>(parts_.global_batch), gradients,
+                           worker.on_ready);
   parts_.source.release(batch);
 }
 

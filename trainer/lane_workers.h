@@ -25,7 +25,8 @@ class LaneWorkers {
     BatchSource& source;
     const LaneSlots& slots;
     Reducer& reducer;
-    float loss_scale;  // 1 / global batch
+    int global_batch;    // samples of a step, over all ranks
+    std::uint64_t seed;  // of what kernels draw at random
   };
   // All parts must outlive this.
   explicit LaneWorkers(const Parts& parts);

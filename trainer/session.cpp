@@ -277,7 +277,8 @@ void Session::start_workers() {
         .source = *loader_,
         .slots = *slots_,
         .reducer = *reducer_,
-        .loss_scale = static_cast<float>(1.0 / config_.batch.global),
+        .global_batch = config_.batch.global,
+        .seed = config_.seed,
     });
     if (!validation_data_) return;
     evaluator_.emplace(Evaluator::Parts{

@@ -13,14 +13,21 @@ namespace {
 class SoftmaxLossKernel : public PlainKernel {
  public:
   SoftmaxLossKernel(const SoftmaxLoss& op, const KernelRequest& request)
-      : PlainKernel(op, request), place_(request.place) {
+      : PlainKernel(op, request),
+        place_(request.place),
+        weight_(op.weight),
+        smoothing_(request.mode == Mode::training ? op.smoothing : 0.0) {
     spec_.backward_reads_src = true;
   }
 
   void forward(const StepArgs& args) override {
     for (std::int64_t n = 0; n < rows(); ++n) {
-      const std::int32_t label = label_of(args, n);
-      dst()[n] = label < 0 ? 0.0f : static_cast<float>(log_sum_exp(n) - logits(n)[label]);
+      const double normaliser = log_sum_exp(n);
+      double loss = 0;
+      for (std::int64_t c = 0; c < classes(); ++c) {
+        loss += target(args, n, c) * (normaliser - logits(n)[c]);
+      }
+      dst()[n] = label_of(args, n) < 0 ? 0.0f : static_cast<float>(loss);
     }
   }
 
@@ -29,10 +36,13 @@ class SoftmaxLossKernel : public PlainKernel {
     for (std::int64_t n = 0; n < rows(); ++n) {
       const std::int32_t label = label_of(args, n);
       const double normaliser = log_sum_exp(n);
+      double total = 0;
+      for (std::int64_t c = 0; c < classes(); ++c) total += target(args, n, c);
       for (std::int64_t c = 0; c < classes(); ++c) {
-        const double difference = std::exp(logits(n)[c] - normaliser) - (c == label ? 1.0 : 0.0);
+        const double probability = std::exp(logits(n)[c] - normaliser);
+        const double difference = probability * total - target(args, n, c);
         diff_src()[n * classes() + c] =
-            label < 0 ? 0.0f : static_cast<float>(args.loss_scale * difference);
+            label < 0 ? 0.0f : static_cast<float>(args.loss_scale * weight_ * difference);
       }
     }
   }
@@ -50,6 +60,13 @@ class SoftmaxLossKernel : public PlainKernel {
     return label;
   }
 
+  double target(const StepArgs& args, std::int64_t n, std::int64_t c) const {
+    const double given = args.soft_labels         ? double{args.soft_labels[n * classes() + c]}
+                         : c == label_of(args, n) ? 1.0
+                                                  : 0.0;
+    return (1 - smoothing_) * given + smoothing_ / static_cast<double>(classes());
+  }
+
   double log_sum_exp(std::int64_t n) const {
     const double largest = *std::max_element(logits(n), logits(n) + classes());
     double sum = 0;
@@ -58,6 +75,8 @@ class SoftmaxLossKernel : public PlainKernel {
   }
 
   std::string place_;
+  double weight_;
+  double smoothing_;
 };
 
 }  // namespace

@@ -79,7 +79,7 @@ const Misfit misfits[] = {
     {"relu: input value 7 does not exist, expected one of the 1 values of this graph",
      [](Graph& g) { relu(g, "relu", Value{7}); }},
     {"graph: a flatten has no name", [](Graph& g) { flatten(g, "", g.input()); }},
-    {"graph: has no softmax loss among its 1 ops, expected one at the end",
+    {"graph: has no loss among its 1 ops, expected one at the end",
      [](Graph& g) {
        relu(g, "relu", g.input());
        static_cast<void>(g.logits());

@@ -66,7 +66,7 @@ class Trial {
   const std::int32_t* labels() const { return labels_; }
 
   void run(std::vector<std::size_t>* ready = nullptr) {
-    executor_.forward(images(), labels_, gradients_.as<float>().data());
+    executor_.forward({.images = images(), .labels = labels_}, gradients_.as<float>().data());
     executor_.backward(1.0f / rows, gradients_.as<float>().data(), [&](std::size_t end) {
       if (ready) ready->push_back(end);
     });
@@ -162,7 +162,7 @@ TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
   PreparedWeights prepared(adopting, trial.parameters());
   prepared.refresh();
   Executor executor(adopting, trial.parameters(), prepared);
-  executor.forward(trial.images(), trial.labels());
+  executor.forward({.images = trial.images(), .labels = trial.labels()});
 
   Trial reference("reference", false);
   const Plan alone(reference.graph(), reference.backend(),
@@ -175,7 +175,7 @@ TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
   }
   PreparedWeights nothing(alone, plain);
   Executor oracle(alone, plain, nothing);
-  oracle.forward(reference.images(), reference.labels());
+  oracle.forward({.images = reference.images(), .labels = reference.labels()});
 
   const std::vector<float> found(executor.logits().begin(), executor.logits().end());
   const std::vector<float> expected(oracle.logits().begin(), oracle.logits().end());

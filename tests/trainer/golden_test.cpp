@@ -104,7 +104,7 @@ class Rank {
     const auto labels = elements_of<std::int32_t>(*golden_.find("labels")).subspan(first, samples_);
 
     const std::span<float> gradients = reducer_.lane_buffer(0, lane);
-    executor_.forward(images.data(), labels.data(), gradients.data());
+    executor_.forward({.images = images.data(), .labels = labels.data()}, gradients.data());
     LaneScalars scalars{.samples = static_cast<float>(samples_)};
     for (const float loss : executor_.losses()) scalars.loss += loss;
     std::memcpy(gradients.data(), &scalars, sizeof scalars);
