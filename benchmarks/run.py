@@ -56,7 +56,7 @@ def json_lines(command):
 
 
 def probe(threads):
-    return json_lines([BUILD / "fma_peak", threads, 0.2])[0]["gflops"]
+    return json_lines([BUILD / "machine_peak", threads, 0.2])[0]["gflops"]
 
 
 def setting(args, model, ranks, threads):

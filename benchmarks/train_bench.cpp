@@ -1,16 +1,20 @@
-// Training images per second of the whole step: forward, backward, sum over lanes and ranks,
-// update. On images that are in memory already, or, with --data, as training loads them from
-// shards. Prints one JSON line.
+// Images per second of the whole step: forward, backward, sum over lanes and ranks, update; or,
+// with --inference, of the forward pass of the folded network. On images that are in memory
+// already, or, with --data, as training loads them from shards. Prints one JSON line.
 //
 //   train_bench --model resnet20 --batch 128 --ranks 1 --threads 2 --seconds 4 [--data DIR]
 //   mpirun -n 2 train_bench --model resnet20 --batch 128 --ranks 2 --threads 1 --seconds 4
+//
+// --profile adds where the time of a worker goes, by class of operator.
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
 #include <optional>
 
+#include "benchmarks/step_profile.h"
 #include "cluster/reducer.h"
 #include "data/loader.h"
 #include "ops/backend.h"
@@ -29,8 +33,36 @@ struct BenchOptions {
   int ranks = 1;
   int threads = 1;
   double seconds = 4;
+  bool inference = false;
+  bool profile = false;
   std::string data;
 };
+
+// What a network is trained on: [C, H, W] and the number of classes.
+struct Task {
+  Shape image;
+  int classes;
+};
+
+Task task_of(const std::string& model) {
+  if (model == "lenet5") return {{1, 28, 28}, 10};
+  for (const char* name : {"resnet8", "resnet20", "resnet32", "resnet44", "resnet56", "resnet110",
+                           "resnet9", "resnet18_cifar"}) {
+    if (model == name) return {{3, 32, 32}, 10};
+  }
+  return {{3, 224, 224}, 1000};
+}
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// The most memory that this process ever had, in MiB.
+double peak_mebibytes() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  return static_cast<double>(usage.ru_maxrss) / 1024;
+}
 
 // One batch of noise for each lane of a rank, always the same.
 class ResidentBatches : public BatchSource {
@@ -69,17 +101,19 @@ class Bench {
         lanes_(options.ranks * options.threads),
         rows_(options.batch / lanes_),
         batch_(options.batch),
+        profile_(options.profile),
         backend_(make_backend("onednn")),
         pool_(options.threads, 1) {
-    ModelConfig model{.name = options.model, .classes = 10};
-    Shape images = options.model == "lenet5" ? Shape{rows_, 1, 28, 28} : Shape{rows_, 3, 32, 32};
+    const Task task = task_of(options.model);
+    ModelConfig model{.name = options.model, .classes = task.classes};
+    Shape images{rows_, task.image[0], task.image[1], task.image[2]};
     if (!options.data.empty()) {
       dataset_.emplace(options.data, "train");
       model.classes = dataset_->classes();
       pipeline_ = {
           .transforms = {PadAndCrop{.size = static_cast<int>(dataset_->sample(0).width), .pad = 4},
                          HorizontalFlip{}},
-          .channels = options.model == "lenet5" ? 1 : 3};
+          .channels = static_cast<int>(task.image[0])};
       images = batch_shape(rows_, *dataset_, pipeline_);
     }
     network_.emplace(model, images, *backend_);
@@ -110,24 +144,27 @@ class Bench {
   std::string run(double seconds) {
     constexpr int warm_up = 3;
     for (int i = 0; i < warm_up; ++i) step();
+    StepSeconds kernels;
+    if (profile_) workers_->executor(0).time_steps(&kernels);
     source_->take_wait_seconds();
     exposed_ = 0;
     int steps = 0;
     const auto start = std::chrono::steady_clock::now();
     double elapsed[1] = {0};
     // In rounds, so that all ranks agree when the time is up.
-    constexpr int round = 5;
+    const int round = seconds < 1 ? 1 : 2;
     while (elapsed[0] < seconds) {
       for (int i = 0; i < round; ++i) step();
       steps += round;
-      elapsed[0] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      elapsed[0] = seconds_since(start);
       communicator_.all_reduce_max(elapsed);
     }
     const double to_ms = 1000.0 / steps;
     return fmt::format(
-        R"({{"images_per_second": {:.1f}, "step_ms": {:.3f}, "data_wait_ms": {:.3f}, "communication_exposed_ms": {:.3f}}})",
+        R"({{"images_per_second": {:.1f}, "step_ms": {:.3f}, "data_wait_ms": {:.3f}, "communication_exposed_ms": {:.3f}, "peak_mib": {:.0f}{}}})",
         steps * batch_ / elapsed[0], elapsed[0] * to_ms,
-        source_->take_wait_seconds() / pool_.workers() * to_ms, exposed_ * to_ms);
+        source_->take_wait_seconds() / pool_.workers() * to_ms, exposed_ * to_ms, peak_mebibytes(),
+        profile_ ? ", \"profile\": " + profile_json(network_->plan, kernels, steps) : "");
   }
 
  private:
@@ -160,6 +197,7 @@ class Bench {
   int lanes_;
   int rows_;
   int batch_;
+  bool profile_;
   std::optional<Dataset> dataset_;
   Pipeline pipeline_;
   std::unique_ptr<Backend> backend_;
@@ -176,6 +214,63 @@ class Bench {
   double exposed_ = 0;
 };
 
+// Forward passes of the folded network, a micro-batch per worker at a time.
+class InferenceBench {
+ public:
+  explicit InferenceBench(const BenchOptions& options)
+      : rows_(options.batch / options.threads),
+        profile_(options.profile),
+        task_(task_of(options.model)),
+        backend_(make_backend("onednn")),
+        pool_(options.threads, 1),
+        network_({.name = options.model, .classes = task_.classes},
+                 {rows_, task_.image[0], task_.image[1], task_.image[2]}, *backend_,
+                 {.mode = Mode::inference}),
+        parameters_(network_.plan),
+        prepared_(network_.plan, parameters_),
+        images_({rows_, task_.image[0], task_.image[1], task_.image[2]}, options.threads,
+                task_.classes) {
+    initialise(network_, 1, parameters_);
+    prepared_.refresh();
+    for (int worker = 0; worker < options.threads; ++worker) {
+      executors_.push_back(std::make_unique<Executor>(network_.plan, parameters_, prepared_));
+    }
+  }
+
+  std::string run(double seconds) {
+    for (int i = 0; i < 3; ++i) forward();
+    StepSeconds kernels;
+    if (profile_) executors_[0]->time_steps(&kernels);
+    int calls = 0;
+    const auto start = std::chrono::steady_clock::now();
+    for (; seconds_since(start) < seconds; ++calls) forward();
+    const double elapsed = seconds_since(start);
+    return fmt::format(
+        R"({{"images_per_second": {:.1f}, "step_ms": {:.3f}, "peak_mib": {:.0f}{}}})",
+        calls * rows_ * pool_.workers() / elapsed, elapsed / calls * 1e3, peak_mebibytes(),
+        profile_ ? ", \"profile\": " + profile_json(network_.plan, kernels, calls) : "");
+  }
+
+ private:
+  void forward() {
+    pool_.run([&](int worker) {
+      const Batch batch = images_.acquire(worker);
+      executors_[worker]->forward({.images = batch.images.data(), .labels = batch.labels.data()});
+    });
+  }
+
+  int rows_;
+  bool profile_;
+  Task task_;
+  std::unique_ptr<Backend> backend_;
+  WorkerPool pool_;
+  Network network_;
+  Parameters parameters_;
+  PreparedWeights prepared_;
+  ResidentBatches images_;
+  std::vector<std::unique_ptr<Executor>> executors_;
+};
+
 BenchOptions parse(int argc, char** argv) {
   namespace po = boost::program_options;
   BenchOptions options;
@@ -183,7 +278,8 @@ BenchOptions parse(int argc, char** argv) {
   description.add_options()("model", po::value(&options.model)->required())(
       "batch", po::value(&options.batch))("ranks", po::value(&options.ranks))(
       "threads", po::value(&options.threads))("seconds", po::value(&options.seconds))(
-      "data", po::value(&options.data));
+      "data", po::value(&options.data))("inference", po::bool_switch(&options.inference))(
+      "profile", po::bool_switch(&options.profile));
   po::variables_map values;
   po::store(po::parse_command_line(argc, argv, description), values);
   po::notify(values);
@@ -199,7 +295,10 @@ int run(const BenchOptions& options) {
   require(options.batch % (options.ranks * options.threads) == 0, ExitCode::usage, "train_bench",
           "{} ranks x {} threads do not divide a batch of {}", options.ranks, options.threads,
           options.batch);
-  const std::string line = Bench(options, *communicator).run(options.seconds);
+  require(!options.inference || options.ranks == 1, ExitCode::usage, "train_bench",
+          "--inference runs on one rank, --ranks says {}", options.ranks);
+  const std::string line = options.inference ? InferenceBench(options).run(options.seconds)
+                                             : Bench(options, *communicator).run(options.seconds);
   if (communicator->rank() == 0) fmt::print("{}\n", line);
   return 0;
 }

@@ -1,12 +1,34 @@
 #include "ops/executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "ops/core/check.h"
 #include "ops/plan_schedule.h"
 
 namespace convoy {
+namespace {
+
+// Adds the seconds of its life to `total`; null: does nothing.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double* total) : total_(total) {
+    if (total_) start_ = Clock::now();
+  }
+  ~Stopwatch() {
+    if (total_) *total_ += std::chrono::duration<double>(Clock::now() - start_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  double* total_;
+  Clock::time_point start_;
+};
+
+}  // namespace
 
 Parameters::Parameters(const Plan& plan)
     : backend_(plan.backend()),
@@ -82,6 +104,7 @@ struct Executor::State {
   std::vector<int> input_readers;  // steps whose src[0] is the caller's images
   const float* images = nullptr;
   StepArgs args;  // of the last forward pass
+  StepSeconds* seconds = nullptr;
 
   std::byte* at(Place place) const { return place < 0 ? nullptr : arena.data() + place; }
   const float* floats(Place place) const { return reinterpret_cast<const float*>(at(place)); }
@@ -135,6 +158,13 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
 
 Executor::~Executor() = default;
 
+void Executor::time_steps(StepSeconds* seconds) {
+  state_->seconds = seconds;
+  if (!seconds) return;
+  seconds->forward.resize(state_->kernels.size());
+  seconds->backward.resize(state_->kernels.size());
+}
+
 void Executor::forward(const Samples& samples, float* gradients) {
   if (samples.images != state_->images) {
     state_->images = samples.images;
@@ -148,7 +178,10 @@ void Executor::forward(const Samples& samples, float* gradients) {
                   .seed = samples.seed,
                   .position = samples.position,
                   .gradients = gradients};
-  for (const std::unique_ptr<Kernel>& kernel : state_->kernels) kernel->forward(state_->args);
+  for (std::size_t s = 0; s < state_->kernels.size(); ++s) {
+    const Stopwatch watch(state_->seconds ? &state_->seconds->forward[s] : nullptr);
+    state_->kernels[s]->forward(state_->args);
+  }
 }
 
 void Executor::backward(float loss_scale, float* gradients,
@@ -159,6 +192,7 @@ void Executor::backward(float loss_scale, float* gradients,
   for (std::size_t s = state_->kernels.size(); s-- > 0;) {
     const ScheduledStep& entry = state_->plan.schedule().steps[s];
     if (!entry.has_backward) continue;
+    const Stopwatch watch(state_->seconds ? &state_->seconds->backward[s] : nullptr);
     state_->kernels[s]->backward(args);
     for (const auto& [into, from, count] : entry.accumulations) {
       auto* total = reinterpret_cast<float*>(state_->at(into));

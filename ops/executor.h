@@ -60,6 +60,12 @@ struct Samples {
   std::uint64_t position = 0;  // of the first row, counted in samples from the start of the run
 };
 
+// Seconds spent in the kernel of each step of the plan, summed over calls.
+struct StepSeconds {
+  std::vector<double> forward;
+  std::vector<double> backward;
+};
+
 class Executor {
  public:
   // All three must outlive the executor. Used by one thread at a time.
@@ -73,6 +79,9 @@ class Executor {
   // excepted); the last call has end = plan.parameter_floats().
   void backward(float loss_scale, float* gradients,
                 const std::function<void(std::size_t)>& on_ready);
+
+  // From the next call on, adds to `seconds`, which must outlive the calls; null: times nothing.
+  void time_steps(StepSeconds* seconds);
 
   std::span<const float> losses() const;  // [N], of the last loss, after forward
   std::span<const float> logits() const;  // [N * classes], after forward; valid until backward

@@ -34,6 +34,8 @@ class LaneWorkers {
   // All lanes of this rank at `step`: once it returns, the reducer's wait() will end. `stop` is
   // what this rank says in LaneScalars::stop.
   void run(std::uint64_t step, bool stop);
+  // Of one worker, to time its steps.
+  Executor& executor(int worker) { return workers_[worker]->executor; }
 
  private:
   struct Worker {

@@ -1,12 +1,17 @@
-// The fused multiply-adds that the machine gives right now. Measured around every benchmark, it
-// tells a round that neighbours disturbed from one that is slow by itself.
+// What the machine gives right now: fused multiply-adds, and bytes to and from memory. The first,
+// measured around every benchmark, tells a round that neighbours disturbed from one that is slow by
+// itself; both are the roofline that step times are held against.
 //
-//   fma_peak [THREADS [SECONDS]]     prints {"gflops": G}, a multiply-add counted as two
+//   machine_peak [THREADS [SECONDS]]
+//
+// prints {"gflops": G, "gigabytes_per_second": B}: a multiply-add counted as two; of STREAM's triad
+// (McCalpin, 1995), two reads and a write per element.
 #include <fmt/format.h>
 #include <immintrin.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <numeric>
 #include <thread>
 #include <vector>
 
@@ -66,21 +71,40 @@ double burn(double seconds) {
   return operations / elapsed / 1e9;
 }
 
+// Bytes per second of one thread on arrays that no core's own cache holds, in units of 1e9.
+double stream(double seconds) {
+  using clock = std::chrono::steady_clock;
+  constexpr std::size_t count = std::size_t{8} << 20;
+  std::vector<float> a(count, 1.0f), b(count, 2.0f), c(count, 3.0f);
+  const auto begin = clock::now();
+  double bytes = 0, elapsed = 0;
+  do {
+    const float factor = a[0] * 1e-9f;
+    for (std::size_t i = 0; i < count; ++i) a[i] = b[i] + factor * c[i];
+    bytes += 3.0 * count * sizeof(float);
+    elapsed = std::chrono::duration<double>(clock::now() - begin).count();
+  } while (elapsed < seconds);
+  return bytes / elapsed / 1e9;
+}
+
+// The sum of what `measure` gives on each of `count` threads at once.
+double on_threads(std::size_t count, double (*measure)(double), double seconds) {
+  std::vector<double> figures(count);
+  std::vector<std::thread> threads;
+  for (double& mine : figures) {
+    threads.emplace_back([&mine, measure, seconds] { mine = measure(seconds); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  return std::accumulate(figures.begin(), figures.end(), 0.0);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   const auto cores = std::thread::hardware_concurrency();
   const auto count = argc > 1 ? static_cast<std::size_t>(std::atoi(argv[1])) : cores;
   const double seconds = argc > 2 ? std::atof(argv[2]) : 0.5;
-  std::vector<double> gflops(count);
-  std::vector<std::thread> threads;
-  for (double& mine : gflops) {
-    threads.emplace_back([&mine, seconds] { mine = burn(seconds); });
-  }
-  double sum = 0;
-  for (std::size_t i = 0; i < count; ++i) {
-    threads[i].join();
-    sum += gflops[i];
-  }
-  fmt::print("{{\"gflops\": {:.1f}}}\n", sum);
+  const double gflops = on_threads(count, burn, seconds);
+  fmt::print("{{\"gflops\": {:.1f}, \"gigabytes_per_second\": {:.1f}}}\n", gflops,
+             on_threads(count, stream, seconds));
 }
