@@ -39,10 +39,19 @@ class Backend {
   virtual std::string layout_name(const TensorDesc& desc) const = 0;
 };
 
-// `threads`: OpenMP threads inside one kernel call (1 unless lanes are fewer than cores).
+// Convolutions by Winograd's algorithm, where the library has it: faster, and rounded differently.
+enum class Winograd {
+  never,
+  where_faster,
+  wherever_offered,  // for tests and measurements
+};
+
 std::unique_ptr<Backend> make_reference_backend();
-std::unique_ptr<Backend> make_onednn_backend(int threads = 1);
+// `threads`: OpenMP threads inside one kernel call (1 unless lanes are fewer than cores).
+std::unique_ptr<Backend> make_onednn_backend(int threads = 1,
+                                             Winograd winograd = Winograd::where_faster);
 // "onednn" | "reference". Error(config) otherwise.
-std::unique_ptr<Backend> make_backend(std::string_view name, int threads = 1);
+std::unique_ptr<Backend> make_backend(std::string_view name, int threads = 1,
+                                      Winograd winograd = Winograd::where_faster);
 
 }  // namespace convoy

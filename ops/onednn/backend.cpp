@@ -15,12 +15,13 @@ std::string_view isa_name(dnnl::cpu_isa isa) {
 
 class OnednnBackend : public Backend {
  public:
-  explicit OnednnBackend(int threads) : context_(threads) {}
+  OnednnBackend(int threads, Winograd winograd) : context_(threads, winograd) {}
 
   std::string name() const override {
     const dnnl_version_t* version = dnnl_version();
-    return fmt::format("onednn {}.{}.{} {} threads {}", version->major, version->minor,
-                       version->patch, isa_name(dnnl::get_effective_cpu_isa()), context_.threads());
+    return fmt::format("onednn {}.{}.{} {} threads {}{}", version->major, version->minor,
+                       version->patch, isa_name(dnnl::get_effective_cpu_isa()), context_.threads(),
+                       context_.winograd() == Winograd::never ? " no winograd" : "");
   }
 
   std::unique_ptr<Kernel> make(const Op& op, const KernelRequest& request) override {
@@ -50,8 +51,8 @@ class OnednnBackend : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_onednn_backend(int threads) {
-  return std::make_unique<OnednnBackend>(threads);
+std::unique_ptr<Backend> make_onednn_backend(int threads, Winograd winograd) {
+  return std::make_unique<OnednnBackend>(threads, winograd);
 }
 
 }  // namespace convoy

@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "ops/onednn/weighted.h"
+#include "ops/onednn/winograd.h"
 
 namespace convoy::onednn {
 namespace {
@@ -71,6 +72,52 @@ ConvPrimitives choose_primitives(const Context& context, const KernelRequest& re
   return offered;
 }
 
+// What `make` makes by Winograd's algorithm, or nothing where the library has none for the shape or
+// its scratchpad is too large.
+template <class Make>
+auto by_winograd(const Make& make) -> std::optional<decltype(make())> {
+  try {
+    auto desc = make();
+    if (desc.scratchpad_desc().get_size() <= max_winograd_scratchpad) return desc;
+  } catch (const dnnl::error& error) {
+    if (error.status != dnnl_unimplemented) throw;
+  }
+  return std::nullopt;
+}
+
+// Puts Winograd's algorithm into the passes that it makes faster, in the same layouts. Its weights
+// lie in all three passes as those of the direct weight gradient do, so no pass needs a copy: for
+// inference the library would take weights transformed before, but only by a reorder from plain
+// ones that takes longer than the convolution.
+void use_winograd(ConvPrimitives& primitives, const Context& context, ConvShape shape,
+                  const MemoryDesc* masters) {
+  // oneDNN 2.6 computes a wrong source gradient where the padding is not symmetric.
+  if (shape.pad_before != shape.pad_after) return;
+  shape.algorithm = dnnl::algorithm::convolution_winograd;
+  shape.src = primitives.forward.src_desc();
+  shape.dst = primitives.forward.dst_desc();
+  const auto wanted = [&](ConvPass pass) {
+    return context.winograd() == Winograd::wherever_offered ||
+           winograd_is_faster(pass, dims_of(shape.src), dims_of(shape.dst));
+  };
+  const auto direct = primitives.forward;
+  if (wanted(ConvPass::forward)) {
+    if (auto desc = by_winograd([&] { return conv_forward(context.engine(), true, shape); }))
+      primitives.forward = *desc;
+  }
+  if (primitives.source_gradient && wanted(ConvPass::source_gradient)) {
+    if (auto desc =
+            by_winograd([&] { return conv_backward_data(context.engine(), shape, direct); }))
+      primitives.source_gradient = desc;
+  }
+  if (primitives.weight_gradient && wanted(ConvPass::weight_gradient)) {
+    if (masters) shape.weights = *masters;
+    if (auto desc =
+            by_winograd([&] { return conv_backward_weights(context.engine(), shape, direct); }))
+      primitives.weight_gradient = desc;
+  }
+}
+
 class ConvKernel : public WeightedKernel {
  public:
   ConvKernel(const Conv& op, const KernelRequest& request, Context& context,
@@ -88,8 +135,9 @@ class ConvKernel : public WeightedKernel {
     if (op.bias) shape.bias = plain({op.out_channels});
 
     const MemoryDesc masters = master_weights();
-    const ConvPrimitives chosen =
-        choose_primitives(context, request, shape, masters_given() ? &masters : nullptr);
+    const MemoryDesc* given = masters_given() ? &masters : nullptr;
+    ConvPrimitives chosen = choose_primitives(context, request, shape, given);
+    if (context.winograd() != Winograd::never) use_winograd(chosen, context, shape, given);
     spec_.src = {context.tensor(inputs[0], chosen.forward.src_desc())};
     spec_.dst = context.tensor(dst, chosen.forward.dst_desc());
     if (chosen.weight_gradient) {

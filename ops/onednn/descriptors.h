@@ -20,6 +20,7 @@ struct ConvShape {
   MemoryDesc src, weights, dst;
   std::optional<MemoryDesc> bias;
   Dims strides, dilates, pad_before, pad_after;  // dilates: 0 is dense
+  dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
 };
 
 dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engine, bool training,

@@ -22,10 +22,9 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
                                                        const ConvShape& s) {
   using Forward = dnnl::convolution_forward;
   const auto kind = forward_kind(training);
-  const auto direct = dnnl::algorithm::convolution_direct;
-  const auto desc = s.bias ? Forward::desc(kind, direct, s.src, s.weights, *s.bias, s.dst,
+  const auto desc = s.bias ? Forward::desc(kind, s.algorithm, s.src, s.weights, *s.bias, s.dst,
                                            s.strides, s.dilates, s.pad_before, s.pad_after)
-                           : Forward::desc(kind, direct, s.src, s.weights, s.dst, s.strides,
+                           : Forward::desc(kind, s.algorithm, s.src, s.weights, s.dst, s.strides,
                                            s.dilates, s.pad_before, s.pad_after);
   return {desc, user_scratchpad(), engine};
 }
@@ -33,21 +32,19 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {
-      dnnl::convolution_backward_data::desc(dnnl::algorithm::convolution_direct, s.src, s.weights,
-                                            s.dst, s.strides, s.dilates, s.pad_before, s.pad_after),
-      user_scratchpad(), engine, hint};
+  return {dnnl::convolution_backward_data::desc(s.algorithm, s.src, s.weights, s.dst, s.strides,
+                                                s.dilates, s.pad_before, s.pad_after),
+          user_scratchpad(), engine, hint};
 }
 
 dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
   using Backward = dnnl::convolution_backward_weights;
-  const auto direct = dnnl::algorithm::convolution_direct;
-  const auto desc = s.bias ? Backward::desc(direct, s.src, s.weights, *s.bias, s.dst, s.strides,
-                                            s.dilates, s.pad_before, s.pad_after)
-                           : Backward::desc(direct, s.src, s.weights, s.dst, s.strides, s.dilates,
-                                            s.pad_before, s.pad_after);
+  const auto desc = s.bias ? Backward::desc(s.algorithm, s.src, s.weights, *s.bias, s.dst,
+                                            s.strides, s.dilates, s.pad_before, s.pad_after)
+                           : Backward::desc(s.algorithm, s.src, s.weights, s.dst, s.strides,
+                                            s.dilates, s.pad_before, s.pad_after);
   return {desc, user_scratchpad(), engine, hint};
 }
 

@@ -25,51 +25,23 @@ dnnl::primitive_attr user_scratchpad() {
 
 dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engine, bool training,
                                                        const ConvShape& s) {
-  return {engine,
-          forward_kind(training),
-          dnnl::algorithm::convolution_direct,
-          s.src,
-          s.weights,
-          or_none(s.bias),
-          s.dst,
-          s.strides,
-          s.dilates,
-          s.pad_before,
-          s.pad_after,
-          user_scratchpad()};
+  return {engine,    forward_kind(training), s.algorithm, s.src,
+          s.weights, or_none(s.bias),        s.dst,       s.strides,
+          s.dilates, s.pad_before,           s.pad_after, user_scratchpad()};
 }
 
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {engine,
-          dnnl::algorithm::convolution_direct,
-          s.src,
-          s.weights,
-          s.dst,
-          s.strides,
-          s.dilates,
-          s.pad_before,
-          s.pad_after,
-          hint,
-          user_scratchpad()};
+  return {engine,       s.algorithm, s.src, s.weights,        s.dst, s.strides, s.dilates,
+          s.pad_before, s.pad_after, hint,  user_scratchpad()};
 }
 
 dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {engine,
-          dnnl::algorithm::convolution_direct,
-          s.src,
-          s.weights,
-          or_none(s.bias),
-          s.dst,
-          s.strides,
-          s.dilates,
-          s.pad_before,
-          s.pad_after,
-          hint,
-          user_scratchpad()};
+  return {engine,    s.algorithm,  s.src,       s.weights, or_none(s.bias),  s.dst, s.strides,
+          s.dilates, s.pad_before, s.pad_after, hint,      user_scratchpad()};
 }
 
 dnnl::inner_product_forward::primitive_desc linear_forward(const dnnl::engine& engine,

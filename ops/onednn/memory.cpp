@@ -36,8 +36,11 @@ MemoryDesc any(const Dims& dims) {
   return MemoryDesc(dims, f32, Tag::any);
 }
 
-Context::Context(int threads)
-    : engine_(dnnl::engine::kind::cpu, 0), threads_(threads), simd_width_(native_simd_width()) {}
+Context::Context(int threads, Winograd winograd)
+    : engine_(dnnl::engine::kind::cpu, 0),
+      threads_(threads),
+      winograd_(winograd),
+      simd_width_(native_simd_width()) {}
 
 Layout Context::intern(const MemoryDesc& desc) {
   if (desc == plain(onednn::dims_of(desc))) return Layout{};

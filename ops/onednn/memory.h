@@ -7,7 +7,7 @@
 #include <mutex>
 #include <vector>
 
-#include "ops/core/tensor.h"
+#include "ops/backend.h"
 #include "ops/onednn/descriptors.h"
 #include "ops/onednn/loops.h"
 
@@ -16,10 +16,11 @@ namespace convoy::onednn {
 // The engine and the table of layouts. Thread-safe.
 class Context {
  public:
-  explicit Context(int threads);
+  Context(int threads, Winograd winograd);
 
   // OpenMP threads inside one kernel call.
   int threads() const { return threads_; }
+  Winograd winograd() const { return winograd_; }
   const dnnl::engine& engine() const { return engine_; }
   // The number of a memory descriptor; 0 for row-major ones.
   Layout intern(const MemoryDesc& desc);
@@ -37,6 +38,7 @@ class Context {
  private:
   dnnl::engine engine_;
   int threads_;
+  Winograd winograd_;
   int simd_width_;
   mutable std::mutex mutex_;
   std::vector<MemoryDesc> layouts_;

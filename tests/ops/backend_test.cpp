@@ -48,11 +48,17 @@ std::vector<OpVariant> variants() {
   };
 }
 
+// By name; "winograd" takes that algorithm wherever the library offers it.
+std::unique_ptr<Backend> backend_called(const std::string& name) {
+  if (name == "winograd") return make_onednn_backend(1, Winograd::wherever_offered);
+  return make_backend(name);
+}
+
 class BackendCase : public testing::TestWithParam<std::tuple<std::string, OpCase>> {};
 
 TEST_P(BackendCase, EqualsTheReference) {
   const auto& [backend_name, c] = GetParam();
-  const auto backend = make_backend(backend_name);
+  const auto backend = backend_called(backend_name);
   const auto reference = make_reference_backend();
   const OpInputs inputs = random_inputs(c.op, c.inputs, 1);
   const OpOutputs training = OpHarness(*reference, c.op, c.inputs).run(inputs);
@@ -78,12 +84,22 @@ TEST_P(BackendCase, EqualsTheReference) {
   }
 }
 
+std::string name_of_case(const testing::TestParamInfo<BackendCase::ParamType>& test) {
+  return std::get<0>(test.param) + "_" + std::get<1>(test.param).name;
+}
+
 INSTANTIATE_TEST_SUITE_P(Ops, BackendCase,
                          testing::Combine(testing::Values("reference", "onednn"),
                                           testing::ValuesIn(op_cases())),
-                         [](const auto& test) {
-                           return std::get<0>(test.param) + "_" + std::get<1>(test.param).name;
-                         });
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(SmallConvolutions, BackendCase,
+                         testing::Combine(testing::Values("winograd"),
+                                          testing::ValuesIn(conv_cases())),
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(LargerConvolutions, BackendCase,
+                         testing::Combine(testing::Values("onednn"),
+                                          testing::ValuesIn(winograd_cases())),
+                         name_of_case);
 
 // Values at least 1/16 apart from the others of any small window and 1/32 from zero, so that steps
 // of up to 1/64 change neither which is the largest nor any sign.

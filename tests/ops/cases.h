@@ -64,6 +64,31 @@ inline std::vector<OpCase> conv_cases() {
   };
 }
 
+// Large enough for Winograd's algorithm to be chosen, and with tiles that stick out. It rounds a
+// little more than the direct one: its transforms subtract neighbours before they multiply.
+inline std::vector<OpCase> winograd_cases() {
+  constexpr double tolerance = 5e-6;
+  return {
+      {"conv_winograd", Conv{.out_channels = 48, .pad = 1}, {{2, 32, 14, 14}}, tolerance},
+      {"conv_winograd_odd",
+       Conv{.out_channels = 32, .pad = 1, .bias = true},
+       {{4, 48, 11, 9}},
+       tolerance},
+      {"conv_winograd_valid",
+       Conv{.out_channels = 32, .kernel = 3, .bias = true},
+       {{8, 32, 9, 8}},
+       tolerance},
+      {"conv_winograd_padded_below_and_above",
+       Conv{.out_channels = 32, .pad = {1, 0, 1, 0}},
+       {{8, 32, 7, 10}},
+       tolerance},
+      {"conv_winograd_asymmetric_pad",
+       Conv{.out_channels = 32, .pad = {0, 1, 1, 0}},
+       {{8, 32, 7, 10}},
+       tolerance},
+  };
+}
+
 inline std::vector<OpCase> linear_cases() {
   return {
       {"linear", Linear{.out_features = 16}, {{4, 32}}},

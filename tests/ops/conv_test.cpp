@@ -1,4 +1,6 @@
 // Convolutions worked out by hand.
+#include <sstream>
+
 #include "tests/ops/hand_value.h"
 
 namespace convoy::test {
@@ -60,6 +62,35 @@ TEST_P(ConvValues, Groups) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Ops, ConvValues, every_backend());
+
+// Which passes of a dense 3x3 convolution of 64 channels run by Winograd's algorithm.
+std::vector<std::string> winograd_passes(Winograd winograd, const Shape& images) {
+  const auto backend = make_onednn_backend(1, winograd);
+  const Conv conv{.out_channels = 64, .pad = 1};
+  const OpHarness harness(*backend, conv, {images}, {.offer_conv_layout = true});
+  std::istringstream implementations(harness.spec().algorithm);
+  std::vector<std::string> passes;
+  for (const char* pass : {"weight gradient", "source gradient", "forward"}) {
+    std::string implementation;
+    implementations >> implementation;
+    if (implementation.find("wino") != std::string::npos) passes.push_back(pass);
+  }
+  return passes;
+}
+
+TEST(WinogradRule, DecidesByShapeAndIsObeyed) {
+  const Shape few{1, 64, 8, 8}, some{1, 64, 16, 16}, many{2, 64, 16, 16};
+  if (winograd_passes(Winograd::wherever_offered, many).empty()) {
+    GTEST_SKIP() << "this library has no Winograd convolution for this processor";
+  }
+  const std::vector<std::string> all{"weight gradient", "source gradient", "forward"};
+  EXPECT_EQ(winograd_passes(Winograd::wherever_offered, few), all);
+  EXPECT_EQ(winograd_passes(Winograd::where_faster, few), std::vector<std::string>{});
+  EXPECT_EQ(winograd_passes(Winograd::where_faster, some),
+            std::vector<std::string>{"weight gradient"});
+  EXPECT_EQ(winograd_passes(Winograd::where_faster, many), all);
+  EXPECT_EQ(winograd_passes(Winograd::never, many), std::vector<std::string>{});
+}
 
 }  // namespace
 }  // namespace convoy::test
