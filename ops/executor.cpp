@@ -97,31 +97,62 @@ void PreparedWeights::refresh(int part, int parts) {
 }
 
 struct Executor::State {
+  // A kernel and where its tensors lie.
+  struct Bound {
+    std::unique_ptr<Kernel> kernel;
+    KernelBuffers buffers;
+  };
+
   const Plan& plan;
   Arena arena;
-  std::vector<std::unique_ptr<Kernel>> kernels;
-  std::vector<KernelBuffers> buffers;
-  std::vector<int> input_readers;  // steps whose src[0] is the caller's images
+  std::vector<Bound> first;  // by step
+  std::vector<Bound> again;  // by step: its second run and backward, where the schedule wants them
+  std::vector<Bound*> input_readers;  // whose src[0] is the caller's images
+  // What second runs measure for the running statistics, which are known by then: thrown away.
+  Arena repeated_statistics;
   const float* images = nullptr;
   StepArgs args;  // of the last forward pass
   StepSeconds* seconds = nullptr;
 
   std::byte* at(Place place) const { return place < 0 ? nullptr : arena.data() + place; }
   const float* floats(Place place) const { return reinterpret_cast<const float*>(at(place)); }
+  void run_again(const ScheduledStep& entry);
 };
 
+namespace {
+
+std::unique_ptr<Kernel> make_kernel(const Plan& plan, std::size_t s) {
+  const PlanStep& step = plan.steps()[s];
+  const ScheduledStep& entry = plan.schedule().steps[s];
+  if (entry.reorder) return plan.backend().make_reorder(entry.offered[0], entry.offered[1]);
+  std::vector<TensorDesc> masters;
+  for (const int index : step.parameters) masters.push_back(plan.parameters()[index].desc);
+  return plan.backend().make(step.op, {.place = step.name,
+                                       .mode = plan.mode(),
+                                       .src = entry.offered,
+                                       .parameters = masters,
+                                       .source_gradient = entry.source_gradient});
+}
+
+}  // namespace
+
 Executor::Executor(const Plan& plan, const Parameters& parameters, const PreparedWeights& prepared)
-    : state_(std::make_unique<State>(
-          State{plan, Arena(plan.activation_bytes(), "activations"), {}, {}, {}})) {
-  const Plan::Schedule& schedule = state_->plan.schedule();
+    : state_(std::make_unique<State>(State{.plan = plan,
+                                           .arena = Arena(plan.activation_bytes(), "activations"),
+                                           .first = {},
+                                           .again = {},
+                                           .input_readers = {},
+                                           .repeated_statistics = {},
+                                           .args = {}})) {
+  const Plan::Schedule& schedule = plan.schedule();
+  state_->first.resize(plan.steps().size());
+  state_->again.resize(plan.steps().size());
   for (std::size_t s = 0; s < plan.steps().size(); ++s) {
     const PlanStep& step = plan.steps()[s];
     const ScheduledStep& entry = schedule.steps[s];
-    std::vector<TensorDesc> masters;
     KernelBuffers b;
     for (std::size_t i = 0; i < step.parameters.size(); ++i) {
       const PlacedParameter& parameter = plan.parameters()[step.parameters[i]];
-      masters.push_back(parameter.desc);
       b.parameters[i] = parameters.arena().data() + parameter.offset;
       b.gradient_offsets[i] = parameter.offset;
       b.gradient_wanted[i] = plan.mode() == Mode::training && !is_statistic(parameter.role);
@@ -132,27 +163,28 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       b.prepared_backward[i] = copy(prepared.backward_[s][i]);
     }
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
-      b.src[i] = state_->at(entry.src[i]);
       b.diff_src[i] = state_->at(entry.diff_src[i]);
     }
     for (int i = 0; i < 2; ++i) b.diff_dst[i] = state_->at(entry.diff_dst[i]);
-    b.dst = state_->at(entry.dst);
-    b.workspace = state_->at(entry.workspace);
     b.scratchpad = state_->at(schedule.scratchpad);
-    if (entry.src[0] == graph_input) state_->input_readers.push_back(static_cast<int>(s));
     require(std::find(entry.src.begin() + 1, entry.src.end(), graph_input) == entry.src.end(),
             ExitCode::config, step.name,
             "reads the images as a further input, expected them as its first");
 
-    state_->kernels.push_back(
-        entry.reorder ? plan.backend().make_reorder(entry.offered[0], entry.offered[1])
-                      : plan.backend().make(step.op, {.place = step.name,
-                                                      .mode = plan.mode(),
-                                                      .src = entry.offered,
-                                                      .parameters = masters,
-                                                      .source_gradient = entry.source_gradient}));
-    state_->kernels.back()->bind(b);
-    state_->buffers.push_back(b);
+    const auto bind = [&](State::Bound& bound, const auto& places) {
+      for (std::size_t i = 0; i < step.inputs.size(); ++i) b.src[i] = state_->at(places.src[i]);
+      b.dst = state_->at(places.dst);
+      b.workspace = state_->at(places.workspace);
+      bound = {make_kernel(plan, s), b};
+      bound.kernel->bind(b);
+      if (places.src[0] == graph_input) state_->input_readers.push_back(&bound);
+    };
+    bind(state_->first[s], entry);
+    if (!entry.again) continue;
+    bind(state_->again[s], *entry.again);
+    if (state_->repeated_statistics.size() == 0) {
+      state_->repeated_statistics = Arena(plan.statistics_end() * sizeof(float), "statistics");
+    }
   }
 }
 
@@ -161,16 +193,16 @@ Executor::~Executor() = default;
 void Executor::time_steps(StepSeconds* seconds) {
   state_->seconds = seconds;
   if (!seconds) return;
-  seconds->forward.resize(state_->kernels.size());
-  seconds->backward.resize(state_->kernels.size());
+  seconds->forward.resize(state_->first.size());
+  seconds->backward.resize(state_->first.size());
 }
 
 void Executor::forward(const Samples& samples, float* gradients) {
   if (samples.images != state_->images) {
     state_->images = samples.images;
-    for (const int step : state_->input_readers) {
-      state_->buffers[step].src[0] = reinterpret_cast<const std::byte*>(samples.images);
-      state_->kernels[step]->bind(state_->buffers[step]);
+    for (State::Bound* reader : state_->input_readers) {
+      reader->buffers.src[0] = reinterpret_cast<const std::byte*>(samples.images);
+      reader->kernel->bind(reader->buffers);
     }
   }
   state_->args = {.labels = samples.labels,
@@ -178,10 +210,16 @@ void Executor::forward(const Samples& samples, float* gradients) {
                   .seed = samples.seed,
                   .position = samples.position,
                   .gradients = gradients};
-  for (std::size_t s = 0; s < state_->kernels.size(); ++s) {
+  for (std::size_t s = 0; s < state_->first.size(); ++s) {
     const Stopwatch watch(state_->seconds ? &state_->seconds->forward[s] : nullptr);
-    state_->kernels[s]->forward(state_->args);
+    state_->first[s].kernel->forward(state_->args);
   }
+}
+
+void Executor::State::run_again(const ScheduledStep& entry) {
+  StepArgs repeated = args;
+  repeated.gradients = repeated_statistics.as<float>().data();
+  for (int s = entry.again_first; s < entry.again_end; ++s) again[s].kernel->forward(repeated);
 }
 
 void Executor::backward(float loss_scale, float* gradients,
@@ -189,11 +227,12 @@ void Executor::backward(float loss_scale, float* gradients,
   StepArgs args = state_->args;
   args.gradients = gradients;
   args.loss_scale = loss_scale;
-  for (std::size_t s = state_->kernels.size(); s-- > 0;) {
+  for (std::size_t s = state_->first.size(); s-- > 0;) {
     const ScheduledStep& entry = state_->plan.schedule().steps[s];
-    if (!entry.has_backward) continue;
     const Stopwatch watch(state_->seconds ? &state_->seconds->backward[s] : nullptr);
-    state_->kernels[s]->backward(args);
+    state_->run_again(entry);
+    if (!entry.has_backward) continue;
+    (entry.again ? state_->again : state_->first)[s].kernel->backward(args);
     for (const auto& [into, from, count] : entry.accumulations) {
       auto* total = reinterpret_cast<float*>(state_->at(into));
       const float* term = state_->floats(from);

@@ -9,6 +9,7 @@
 #include "ops/fusion.h"
 #include "ops/liveness.h"
 #include "ops/plan_schedule.h"
+#include "ops/recompute.h"
 
 namespace convoy {
 namespace {
@@ -24,6 +25,7 @@ struct Tensor {
   bool needs_gradient = false;
   std::vector<int> users;  // steps, one entry per use
   int storage = -1;
+  int again = -1;              // storage of what a second forward pass of its producer makes
   std::vector<int> gradients;  // storages of what its users' backward passes contribute
 };
 
@@ -66,15 +68,25 @@ class PlanBuilder {
 
  private:
   int steps_count() const { return static_cast<int>(steps.size()); }
-  int forward_time(int step) const { return step; }
-  int backward_time(int step) const { return 2 * steps_count() - 1 - step; }
+  // A moment for every run of a step: forward, then backward with second forward passes before it.
+  struct Times {
+    int forward = 0;
+    int again = -1;  // -1: never
+    int backward = 0;
+  };
+  void set_times();
+  int backward_time(int step) const { return times_[step].backward; }
+  // The segment of steps that are recomputed together; -1: none.
+  int segment_of(int step) const { return step < 0 ? -1 : segment_of_[step]; }
 
   void make_steps();
   void make_step(const FusedStep& fused);
   int in_layout(int tensor, const TensorDesc& wanted, const std::string& name);
   int add_tensor(const TensorDesc& desc, bool needs_gradient);
   bool trainable(int step) const;
-  void place_forward();
+  enum class Run { first, again };
+  void place_forward(int step, Run run);
+  int stored(int tensor, int reader, Run run) const;
   bool may_overwrite_source(int step) const;
   void route_gradients();
   void route_step_gradients(int step);
@@ -90,7 +102,15 @@ class PlanBuilder {
   std::vector<int> of_value_;                               // graph value -> tensor
   std::map<std::pair<int, std::uint32_t>, int> reordered_;  // (tensor, layout) -> tensor
   std::vector<Storage> storages_;
-  std::vector<int> workspaces_;  // storage by step, -1: none
+  struct Workspace {
+    int storage = -1;
+    int again = -1;
+  };
+  std::vector<Workspace> workspaces_;  // by step
+  std::vector<Segment> segments_;      // ascending
+  std::vector<int> segment_of_;        // by step
+  std::vector<Times> times_;           // by step
+  int end_of_time_ = 0;
   struct Accumulation {
     int into, from;
     std::size_t floats;
@@ -224,38 +244,74 @@ int PlanBuilder::new_storage(std::size_t bytes, int first, int last) {
   return static_cast<int>(storages_.size()) - 1;
 }
 
+void PlanBuilder::set_times() {
+  segment_of_.assign(steps.size(), -1);
+  if (training_ && options_.recompute) {
+    std::vector<StepMemory> memory;
+    for (const PlanStep& s : steps) {
+      memory.push_back({s.spec.dst.bytes + s.spec.workspace, {}});
+      for (const int input : s.inputs) memory.back().inputs.push_back(tensors[input].producer);
+    }
+    segments_ = recompute_segments(memory);
+  }
+  for (std::size_t i = 0; i < segments_.size(); ++i) {
+    Segment& segment = segments_[i];
+    std::fill_n(segment_of_.begin() + segment.first, segment.end - segment.first,
+                static_cast<int>(i));
+    scheduled[segment.end - 1].again_first = segment.first;
+    // What only the next segment reads is still there.
+    const KernelSpec& last = steps[segment.end - 1].spec;
+    const bool wanted = last.backward_reads_dst || last.workspace > 0;
+    scheduled[segment.end - 1].again_end = wanted ? segment.end : segment.end - 1;
+  }
+  times_.resize(steps.size());
+  int now = 0;
+  for (Times& times : times_) times.forward = now++;
+  for (int step = steps_count(); step-- > 0;) {
+    for (int i = scheduled[step].again_first; i < scheduled[step].again_end; ++i) {
+      times_[i].again = now++;
+    }
+    times_[step].backward = now++;
+  }
+  end_of_time_ = now;
+}
+
 bool PlanBuilder::may_overwrite_source(int step) const {
   const PlanStep& s = steps[step];
   if (!s.spec.forward_in_place || s.spec.backward_reads_src) return false;
   const Tensor& src = tensors[s.inputs[0]];
   if (src.producer < 0 || src.users.size() != 1 || src.desc.bytes != s.spec.dst.bytes) return false;
+  if (segment_of(step) >= 0 && segment_of(src.producer) != segment_of(step)) return false;
   return !training_ || !steps[src.producer].spec.backward_reads_dst;
 }
 
-void PlanBuilder::place_forward() {
-  for (int step = 0; step < steps_count(); ++step) {
-    const PlanStep& s = steps[step];
-    const int now = forward_time(step);
-    Tensor& dst = tensors[s.output];
-    dst.storage = may_overwrite_source(step) ? tensors[s.inputs[0]].storage
-                                             : new_storage(s.spec.dst.bytes, now, now);
-    keep_until(dst.storage, now);
-    if (scheduled[step].has_backward && s.spec.backward_reads_dst)
-      keep_until(dst.storage, backward_time(step));
-    for (const int input : s.inputs) {
-      if (tensors[input].storage < 0) continue;
-      keep_until(tensors[input].storage, now);
-      if (scheduled[step].has_backward && s.spec.backward_reads_src) {
-        keep_until(tensors[input].storage, backward_time(step));
-      }
-    }
-    workspaces_.push_back(
-        s.spec.workspace == 0
-            ? -1
-            : new_storage(s.spec.workspace, now, training_ ? backward_time(step) : now));
+// Where `reader` finds the tensor in that run; -1: in the caller's images.
+int PlanBuilder::stored(int tensor, int reader, Run run) const {
+  const Tensor& t = tensors[tensor];
+  const bool together = segment_of(t.producer) == segment_of(reader);
+  return run == Run::again && together && t.producer >= 0 ? t.again : t.storage;
+}
+
+void PlanBuilder::place_forward(int step, Run run) {
+  const PlanStep& s = steps[step];
+  const int now = run == Run::again ? times_[step].again : times_[step].forward;
+  // The run whose results backward reads.
+  const bool final = run == Run::again || segment_of(step) < 0;
+  const int backward = final && scheduled[step].has_backward ? backward_time(step) : now;
+
+  Tensor& dst = tensors[s.output];
+  int& storage = run == Run::again ? dst.again : dst.storage;
+  storage = may_overwrite_source(step) ? stored(s.inputs[0], step, run)
+                                       : new_storage(s.spec.dst.bytes, now, now);
+  keep_until(storage, s.spec.backward_reads_dst ? backward : now);
+  for (const int input : s.inputs) {
+    const int source = stored(input, step, run);
+    if (source >= 0) keep_until(source, s.spec.backward_reads_src ? backward : now);
   }
-  keep_until(tensors[logits()].storage, steps_count());
-  keep_until(tensors[steps.back().output].storage, 2 * steps_count());
+  if (s.spec.workspace == 0) return;
+  Workspace& workspace = workspaces_[step];
+  (run == Run::again ? workspace.again : workspace.storage) =
+      new_storage(s.spec.workspace, now, final && training_ ? backward_time(step) : now);
 }
 
 void PlanBuilder::route_gradients() {
@@ -293,25 +349,44 @@ void PlanBuilder::route_step_gradients(int step) {
 }
 
 std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
-  place_forward();
+  set_times();
+  workspaces_.resize(steps.size());
+  for (int step = 0; step < steps_count(); ++step) place_forward(step, Run::first);
+  keep_until(tensors[logits()].storage, steps_count());
+  keep_until(tensors[steps.back().output].storage, end_of_time_);
+  for (int step = steps_count(); training_ && step-- > 0;) {
+    for (int i = scheduled[step].again_first; i < scheduled[step].again_end; ++i) {
+      place_forward(i, Run::again);
+    }
+  }
   if (training_) route_gradients();
   std::size_t scratchpad = 0;
   for (const PlanStep& s : steps) scratchpad = std::max(scratchpad, s.spec.scratchpad);
-  const int scratch = scratchpad == 0 ? -1 : new_storage(scratchpad, 0, 2 * steps_count());
+  const int scratch = scratchpad == 0 ? -1 : new_storage(scratchpad, 0, end_of_time_);
 
   const std::size_t arena = place_storages(storages_);
   const auto place = [&](int storage) {
     return storage < 0 ? nowhere : static_cast<Place>(storages_[storage].offset);
   };
-  const auto place_of_tensor = [&](int tensor) {
-    return tensors[tensor].producer < 0 ? graph_input : place(tensors[tensor].storage);
+  const auto place_of = [&](int tensor, int reader, Run run) {
+    return tensors[tensor].producer < 0 ? graph_input : place(stored(tensor, reader, run));
   };
   for (int step = 0; step < steps_count(); ++step) {
     ScheduledStep& entry = scheduled[step];
     const PlanStep& s = steps[step];
-    for (std::size_t i = 0; i < s.inputs.size(); ++i) entry.src[i] = place_of_tensor(s.inputs[i]);
+    for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+      entry.src[i] = place_of(s.inputs[i], step, Run::first);
+    }
     entry.dst = place(tensors[s.output].storage);
-    entry.workspace = place(workspaces_[step]);
+    entry.workspace = place(workspaces_[step].storage);
+    if (segment_of(step) >= 0) {
+      ScheduledStep::Again& again = entry.again.emplace();
+      for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+        again.src[i] = place_of(s.inputs[i], step, Run::again);
+      }
+      again.dst = place(tensors[s.output].again);
+      again.workspace = place(workspaces_[step].again);
+    }
     if (!training_) continue;
     const std::vector<int>& incoming = tensors[s.output].gradients;
     for (std::size_t i = 0; i < incoming.size(); ++i) entry.diff_dst[i] = place(incoming[i]);
@@ -321,7 +396,7 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
     }
   }
   schedule.scratchpad = place(scratch);
-  schedule.logits = place_of_tensor(logits());
+  schedule.logits = place(tensors[logits()].storage);
   schedule.losses = place(tensors[steps.back().output].storage);
   schedule.steps = std::move(scheduled);
   return arena;
@@ -355,7 +430,8 @@ std::string Plan::describe() const {
     for (const std::string& fused : step.fused) name += " + " + fused;
     text += fmt::format("{:<44} {:<10} {:<16} {}\n", name,
                         schedule_->steps[i].reorder ? "reorder" : kind_of(step.op),
-                        step.spec.dst.shape.text(), step.spec.algorithm);
+                        step.spec.dst.shape.text(),
+                        step.spec.algorithm + (schedule_->steps[i].again ? ", twice" : ""));
   }
   for (const PlacedParameter& parameter : parameters_) {
     text += fmt::format("{:<44} {:<16} at {:<10} {}\n", parameter.name, parameter.desc.shape.text(),

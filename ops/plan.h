@@ -55,6 +55,7 @@ struct PlanStep {
 struct PlanOptions {
   Mode mode = Mode::training;
   bool fuse = true;
+  bool recompute = false;  // training with less memory and a second forward pass of most steps
   // Masters already placed by another plan over the same graph: adopt its arena geometry.
   const class Plan* adopt = nullptr;
 };

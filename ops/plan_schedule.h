@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 #include "ops/plan.h"
@@ -31,6 +32,16 @@ struct ScheduledStep {
   std::array<Place, 2> diff_dst{nowhere, nowhere};
   std::array<Place, KernelBuffers::max_inputs> diff_src = all_nowhere();
   Place workspace = nowhere;
+  // Where the step's results are forgotten after forward: the places of the second run, which
+  // backward relies on. Before this step's backward, the steps [again_first, again_end) run again.
+  struct Again {
+    std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
+    Place dst = nowhere;
+    Place workspace = nowhere;
+  };
+  std::optional<Again> again;
+  int again_first = 0;
+  int again_end = 0;
   // After this step's backward: floats at `from` are added to those at `into`.
   struct Accumulation {
     Place into;

@@ -12,6 +12,7 @@
 #include "ops/executor.h"
 #include "ops/fusion.h"
 #include "ops/liveness.h"
+#include "ops/recompute.h"
 #include "tests/support/allocations.h"
 
 namespace convoy {
@@ -44,10 +45,10 @@ struct StepResult {
 
 class Trial {
  public:
-  Trial(const std::string& backend, bool fuse)
+  Trial(const std::string& backend, bool fuse, bool recompute = false)
       : backend_(make_backend(backend)),
         graph_(small_net()),
-        plan_(graph_, *backend_, {.fuse = fuse}),
+        plan_(graph_, *backend_, {.fuse = fuse, .recompute = recompute}),
         parameters_(plan_),
         prepared_(fill(), parameters_),
         executor_(plan_, parameters_, prepared_),
@@ -155,6 +156,20 @@ TEST_P(EveryPlan, RepeatsItsBits) {
   EXPECT_EQ(first.gradients, second.gradients);
 }
 
+TEST_P(EveryPlan, RecomputingChangesNothingButMemory) {
+  Trial keeping(GetParam().backend, GetParam().fuse);
+  Trial recomputing(GetParam().backend, GetParam().fuse, true);
+  EXPECT_NE(recomputing.plan().describe().find(", twice"), std::string::npos);
+  EXPECT_LT(recomputing.plan().activation_bytes(), keeping.plan().activation_bytes());
+  for (int repetition = 0; repetition < 2; ++repetition) {
+    const StepResult expected = keeping.step();
+    const StepResult found = recomputing.step();
+    EXPECT_EQ(found.losses, expected.losses);
+    EXPECT_EQ(found.gradients, expected.gradients);
+    EXPECT_EQ(found.ready, expected.ready);
+  }
+}
+
 TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
   Trial trial(GetParam().backend, GetParam().fuse);
   const Plan adopting(trial.graph(), trial.backend(),
@@ -230,6 +245,34 @@ TEST(Plan, AnOutputThatNothingUsesIsAnError) {
   softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", g.input()), {.out_features = 3}));
   const auto backend = make_reference_backend();
   EXPECT_THROW(Plan(g, *backend), Error);
+}
+
+// A chain of ten equal steps: three kept values and segments of three or so beat ten kept values.
+TEST(Recompute, CutsAChainIntoEqualSegments) {
+  std::vector<StepMemory> steps;
+  for (int i = 0; i < 10; ++i) steps.push_back({.bytes = 100, .inputs = {i - 1}});
+  const std::vector<Segment> segments = recompute_segments(steps);
+  ASSERT_FALSE(segments.empty());
+  std::size_t kept = 0, largest = 0;
+  int first = 0;
+  for (const Segment& segment : segments) {
+    EXPECT_EQ(segment.first, first);
+    first = segment.end;
+    kept += 100;
+    largest = std::max(largest, std::size_t(segment.end - segment.first) * 100);
+  }
+  largest = std::max(largest, std::size_t(10 - first) * 100);
+  EXPECT_LE(kept + largest, 600u);
+}
+
+TEST(Recompute, NeverCutsAcrossAShortcut) {
+  // 0 -> 1 -> 2 -> 3 with a shortcut from 0 to 3; then 4 -> 5.
+  const std::vector<StepMemory> steps = {{100, {-1}},   {100, {0}}, {100, {1}},
+                                         {100, {2, 0}}, {100, {3}}, {100, {4}}};
+  for (const Segment& segment : recompute_segments(steps)) {
+    EXPECT_TRUE(segment.end != 2 && segment.end != 3) << segment.end;
+  }
+  EXPECT_FALSE(recompute_segments(steps).empty());
 }
 
 TEST(Liveness, BlocksInUseTogetherNeverOverlap) {
