@@ -88,6 +88,13 @@ struct CheckpointConfig {
   int keep = 3;                  // newest ones kept
 };
 
+// What training does with activations that backward needs.
+enum class MemoryUse {
+  keep,       // all stay until then
+  recompute,  // most are dropped and computed again: less memory, a third more time, the same
+              // result
+};
+
 struct Config {
   std::string name = "run";
   std::string run_folder;  // "": runs/NAME
@@ -101,9 +108,10 @@ struct Config {
   ScheduleConfig schedule;
   EvaluationConfig evaluation;
   CheckpointConfig checkpoint;
-  std::string backend = "onednn";  // onednn | reference
-  int threads = 0;                 // worker threads per rank; 0: its share of the host's cores
-  int threads_per_lane = 1;        // OpenMP threads inside one lane: part of the result
+  std::string backend = "onednn";      // onednn | reference
+  MemoryUse memory = MemoryUse::keep;  // keep | recompute
+  int threads = 0;                     // worker threads per rank; 0: its share of the host's cores
+  int threads_per_lane = 1;            // OpenMP threads inside one lane: part of the result
   int log_every_steps = 50;
   double deadline_seconds = 300;  // for any wait on another rank
 };

@@ -169,6 +169,8 @@ void fields(V& v, Config& c) {
   v.section("checkpoint", c.checkpoint);
   v.choice("backend", c.backend,
            Choices<std::string>{{"onednn", "onednn"}, {"reference", "reference"}});
+  v.choice("memory", c.memory,
+           Choices<MemoryUse>{{"keep", MemoryUse::keep}, {"recompute", MemoryUse::recompute}});
   v.field("threads", c.threads, at_least_0);
   v.field("threads_per_lane", c.threads_per_lane, at_least_1);
   v.field("log_every_steps", c.log_every_steps, at_least_1);

@@ -163,7 +163,8 @@ void Session::build_network() {
     backend_ = make_backend(config_.backend, config_.threads_per_lane);
     const int rows = config_.batch.global / config_.batch.lanes;
     const Pipeline augment = make_pipeline(config_.data, config_.data.augment);
-    network_.emplace(config_.model, batch_shape(rows, *train_data_, augment), *backend_);
+    network_.emplace(config_.model, batch_shape(rows, *train_data_, augment), *backend_,
+                     PlanOptions{.recompute = config_.memory == MemoryUse::recompute});
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);
     optimizer_.emplace(config_.optimizer, network_->plan.parameters(),

@@ -2,15 +2,27 @@
 
 #include <cstring>
 
+#include "ops/core/memory.h"
+
 namespace convoy {
+namespace {
+
+// Below this nobody looks at what is left.
+constexpr std::size_t large = std::size_t{64} << 20;
+
+}  // namespace
 
 Arena::Arena(std::size_t bytes, std::string_view what) : size_(align_up(bytes)) {
   if (size_ == 0) return;
-  memory_ = Handle<FreePolicy>(std::aligned_alloc(arena_alignment, size_));
+  // The kernel promises more than it has and kills who believes it; so ask first.
+  const std::size_t available = size_ < large ? size_ : available_memory();
+  if (size_ <= available) {
+    memory_ = Handle<FreePolicy>(std::aligned_alloc(arena_alignment, size_));
+  }
   require(bool(memory_), ExitCode::config, what,
-          "needs {} bytes of memory, which this host cannot give; "
-          "expected a smaller batch or fewer threads",
-          size_);
+          "needs {} bytes of memory, {} are available; expected a smaller batch, fewer threads or "
+          "recomputation",
+          size_, available);
   std::memset(memory_.get(), 0, size_);
 }
 

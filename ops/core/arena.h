@@ -20,7 +20,8 @@ constexpr std::size_t align_up(std::size_t bytes) {
 class Arena {
  public:
   Arena() = default;
-  // Zero-filled. Error(config) if the memory cannot be had, naming `what` and the bytes.
+  // Zero-filled. Error(config) if the memory cannot be had, naming `what`, the bytes and
+  // what is available.
   explicit Arena(std::size_t bytes, std::string_view what = "arena");
 
   std::byte* data() const { return static_cast<std::byte*>(memory_.get()); }

@@ -1,7 +1,13 @@
 // The ground: random numbers, checksums, files, handles.
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <filesystem>
+#include <fstream>
+
+#include "ops/core/arena.h"
 #include "ops/core/checksum.h"
+#include "ops/core/memory.h"
 #include "ops/core/random.h"
 
 namespace convoy {
@@ -29,6 +35,48 @@ TEST(Crc32c, GoesOnFromWhatCameBefore) {
 TEST(Sha256, KnownAnswer) {
   EXPECT_EQ(Sha256().update("abc").hex(),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+// A host as /proc and /sys describe it.
+class Host : public testing::Test {
+ protected:
+  Host() { std::filesystem::remove_all(root_); }
+  ~Host() override { std::filesystem::remove_all(root_); }
+  void write(const std::string& file, const std::string& text) {
+    std::filesystem::create_directories((root_ / file).parent_path());
+    std::ofstream(root_ / file) << text;
+  }
+  const std::filesystem::path root_ =
+      std::filesystem::temp_directory_path() / ("convoy_host_" + std::to_string(getpid()));
+};
+
+TEST_F(Host, HasWhatTheKernelSays) {
+  write("proc/meminfo", "MemTotal:  4096 kB\nMemFree: 7 kB\nMemAvailable:    1024 kB\n");
+  EXPECT_EQ(available_memory(root_), 1024u * 1024);
+}
+
+TEST_F(Host, GivesAGroupNoMoreThanItsParentsAllow) {
+  write("proc/meminfo", "MemAvailable: 1024 kB\n");
+  write("proc/self/cgroup", "0::/slurm/job_7\n");
+  write("sys/fs/cgroup/slurm/memory.max", "500000\n");
+  write("sys/fs/cgroup/slurm/memory.current", "300000\n");
+  write("sys/fs/cgroup/slurm/memory.stat", "anon 1\ninactive_file 50000\n");
+  write("sys/fs/cgroup/slurm/job_7/memory.max", "max\n");
+  write("sys/fs/cgroup/slurm/job_7/memory.current", "100000\n");
+  EXPECT_EQ(available_memory(root_), 250000u);
+}
+
+TEST(Arena, NamesWhatIsWantedAndWhatIsThere) {
+  const std::size_t terabytes = std::size_t{1} << 46;
+  try {
+    const Arena arena(terabytes, "activations");
+    FAIL() << "64 TiB were given";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::config);
+    const std::string text = error.what();
+    EXPECT_TRUE(text.starts_with("activations: needs 70368744177664 bytes of memory, ")) << text;
+    EXPECT_NE(text.find("are available"), std::string::npos) << text;
+  }
 }
 
 }  // namespace

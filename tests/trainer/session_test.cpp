@@ -125,6 +125,12 @@ TEST_F(SessionTest, OneSeedGivesOneResultOnAnyRanksAndThreads) {
   }
 }
 
+TEST_F(SessionTest, RecomputationGivesTheSameResult) {
+  train_on(1, config("kept"));
+  train_on(2, config("recomputed", {"memory=recompute"}));
+  EXPECT_TRUE(bytes_of("recomputed") == bytes_of("kept"));
+}
+
 TEST_F(SessionTest, AnotherSeedOrNumberOfLanesGivesAnotherResult) {
   train_on(1, config("first"));
   train_on(1, config("seed2", {"seed=2"}));
