@@ -13,9 +13,9 @@ Shape output_shape(const BatchNorm& op, std::string_view place, std::span<const 
   return src;
 }
 
-std::vector<ParameterSpec> parameters(const BatchNorm&, std::span<const Shape> inputs) {
+std::vector<ParameterSpec> parameters(const BatchNorm& op, std::span<const Shape> inputs) {
   const Shape channels{inputs[0][1]};
-  return {{"weight", ParameterRole::scale, channels},
+  return {{"weight", ParameterRole::scale, channels, constant(op.first_scale)},
           {"bias", ParameterRole::shift, channels},
           {"running_mean", ParameterRole::running_mean, channels},
           {"running_var", ParameterRole::running_variance, channels}};

@@ -20,6 +20,7 @@ namespace convoy {
 struct BatchNorm {
   float epsilon = 1e-5f;
   float momentum = 0.1f;
+  float first_scale = 1;
   bool add = false;   // a second input of the same shape is added (set by the plan's fusion)
   bool relu = false;  // negative results become zero (set by the plan's fusion)
 };

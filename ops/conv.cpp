@@ -21,8 +21,10 @@ Shape output_shape(const Conv& op, std::string_view place, std::span<const Shape
 
 std::vector<ParameterSpec> parameters(const Conv& op, std::span<const Shape> inputs) {
   const Shape weight{op.out_channels, inputs[0][1] / op.groups, op.kernel.h, op.kernel.w};
-  std::vector<ParameterSpec> specs{{"weight", ParameterRole::weight, weight}};
-  if (op.bias) specs.push_back({"bias", ParameterRole::bias, Shape{op.out_channels}});
+  std::vector<ParameterSpec> specs{{"weight", ParameterRole::weight, weight, op.first_weights}};
+  if (op.bias) {
+    specs.push_back({"bias", ParameterRole::bias, Shape{op.out_channels}, op.first_biases});
+  }
   return specs;
 }
 

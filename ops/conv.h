@@ -25,6 +25,8 @@ struct Conv {
   Extent dilation = 1;
   int groups = 1;  // divides input and output channels
   bool bias = false;
+  Initial first_weights;
+  Initial first_biases;
 };
 
 // src NCHW -> dst N, out_channels, H', W'

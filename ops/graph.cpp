@@ -35,8 +35,8 @@ Value Graph::add(std::string name, Op op, std::vector<Value> inputs) {
   shapes_.push_back(output_shape(node.op, node.name, shapes));
   for (ParameterSpec& spec : convoy::parameters(node.op, shapes)) {
     node.parameters.push_back(static_cast<int>(parameters_.size()));
-    parameters_.push_back(
-        {node.name + "." + spec.name, spec.role, spec.shape, static_cast<int>(nodes_.size())});
+    parameters_.push_back({node.name + "." + spec.name, spec.role, spec.shape, spec.initial,
+                           static_cast<int>(nodes_.size())});
   }
   nodes_.push_back(std::move(node));
   return nodes_.back().output;

@@ -27,6 +27,7 @@ struct Parameter {
   std::string name;  // as torchvision spells it: "layer1.0.conv1.weight"
   ParameterRole role;
   Shape shape;
+  Initial initial;
   int node;
 };
 

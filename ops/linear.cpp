@@ -13,8 +13,10 @@ Shape output_shape(const Linear& op, std::string_view place, std::span<const Sha
 
 std::vector<ParameterSpec> parameters(const Linear& op, std::span<const Shape> inputs) {
   const Shape weight{op.out_features, inputs[0][1]};
-  std::vector<ParameterSpec> specs{{"weight", ParameterRole::weight, weight}};
-  if (op.bias) specs.push_back({"bias", ParameterRole::bias, Shape{op.out_features}});
+  std::vector<ParameterSpec> specs{{"weight", ParameterRole::weight, weight, op.first_weights}};
+  if (op.bias) {
+    specs.push_back({"bias", ParameterRole::bias, Shape{op.out_features}, op.first_biases});
+  }
   return specs;
 }
 

@@ -12,6 +12,8 @@ namespace convoy {
 struct Linear {
   int out_features = 0;
   bool bias = true;
+  Initial first_weights;
+  Initial first_biases;
 };
 
 // src [N, I] -> dst [N, out_features]

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ops/core/shape.h"
+#include "ops/initial.h"
 
 namespace convoy {
 
@@ -19,6 +20,7 @@ struct ParameterSpec {
   std::string name;  // "weight"; the graph puts the op's name before it: "conv1.weight"
   ParameterRole role;
   Shape shape;  // logical: OIHW for convolutions, [out, in] for linear
+  Initial initial = {};
 };
 
 }  // namespace convoy

@@ -63,6 +63,11 @@ class Reader {
   }
 
   template <class T>
+  void field(const std::string& name, std::optional<T>& value, const Range& range = {}) {
+    if (const YAML::Node node = find(name)) value = read<T>(node, prefix_ + name, range);
+  }
+
+  template <class T>
   void field(const std::string& name, std::vector<T>& values, const Range& range = {}) {
     const YAML::Node node = find(name);
     if (!node) return;

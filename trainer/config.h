@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,15 @@ namespace convoy {
 struct ModelConfig {
   std::string name = "resnet20";  // one of models()
   int classes = 0;                // 0: as many as the training split has
+  double width = 1;               // times as many channels and hidden units, in eights
+  double label_smoothing = 0;     // of the main loss, in training: share of all other classes
+  bool zero_init_gamma = false;   // residual blocks begin as their shortcuts
+  // Of batch norm; not given: as the model was published.
+  std::optional<double> norm_epsilon;
+  std::optional<double> norm_momentum;  // share of a step's statistics in the running ones
+  // Above 0: the network is the one for square images of this size, slid over larger ones, and its
+  // scores are means over all windows.
+  int window = 0;
   // LeNet-5 alone: today's habits by default; tanh and average are those of 1998.
   ActivationKind activation = ActivationKind::relu;
   PoolKind pooling = PoolKind::max;

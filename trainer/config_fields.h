@@ -2,7 +2,8 @@
 // checks, the search for unknown keys, and printing.
 //
 // A visitor has
-//   field(name, value, range)      numbers, texts, true/false, lists of numbers
+//   field(name, value, range)      numbers, texts, true/false, lists of numbers, numbers that may
+//                                  be absent
 //   choice(name, value, choices)   one of a few named values
 //   section(name, value)           a struct
 //   transforms(name, values)       a list of transforms
@@ -78,6 +79,12 @@ template <class V>
 void fields(V& v, ModelConfig& c) {
   v.choice("name", c.name, model_names());
   v.field("classes", c.classes, at_least_0);
+  v.field("width", c.width, above_0);
+  v.field("label_smoothing", c.label_smoothing, {.min = 0, .max = 0.99});
+  v.field("zero_init_gamma", c.zero_init_gamma);
+  v.field("norm_epsilon", c.norm_epsilon, above_0);
+  v.field("norm_momentum", c.norm_momentum, share);
+  v.field("window", c.window, at_least_0);
   v.choice("activation", c.activation,
            Choices<ActivationKind>{{"relu", ActivationKind::relu},
                                    {"sigmoid", ActivationKind::sigmoid},

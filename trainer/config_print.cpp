@@ -29,6 +29,10 @@ class Printer {
     }
   }
   template <class T>
+  void field(const std::string& name, const std::optional<T>& value, const Range& range = {}) {
+    if (value) field(name, *value, range);
+  }
+  template <class T>
   void field(const std::string& name, const std::vector<T>& values, const Range& = {}) {
     std::string list;
     for (const T& value : values) list += fmt::format("{}{}", list.empty() ? "" : ", ", value);

@@ -26,37 +26,85 @@ const Shape& weight_shape(const Graph& graph, const Parameter& parameter) {
   fail(ExitCode::internal, parameter.name, "a bias without weights");
 }
 
+Initial by_role(const Parameter& parameter) {
+  switch (parameter.role) {
+    case ParameterRole::weight:
+      return parameter.shape.rank() == 2 ? uniform_by_inputs() : kaiming_normal();
+    case ParameterRole::bias:
+      return uniform_by_inputs();
+    case ParameterRole::scale:
+    case ParameterRole::running_variance:
+      return constant(1);
+    case ParameterRole::shift:
+    case ParameterRole::running_mean:
+      break;
+  }
+  return constant(0);
+}
+
+class Drawer {
+ public:
+  Drawer(std::vector<float>& values, Random random) : values_(values), random_(random) {}
+
+  void uniform(float bound) {
+    for (float& value : values_) value = random_.uniform(-bound, bound);
+  }
+  void normal(float deviation) {
+    for (float& value : values_) value = deviation * random_.normal();
+  }
+  void truncated_normal(float deviation) {
+    for (float& value : values_) {
+      do value = random_.normal();
+      while (std::abs(value) > 2);
+      value *= deviation;
+    }
+  }
+
+ private:
+  std::vector<float>& values_;
+  Random random_;
+};
+
 }  // namespace
 
 std::vector<float> first_values(const Graph& graph, int index, std::uint64_t seed) {
   const Parameter& parameter = graph.parameters()[index];
   std::vector<float> values(parameter.shape.elements());
-  Random random(seed, RandomUse::initialise, stream_of(parameter.name));
-  const auto uniform_by_inputs = [&](const Shape& weights) {
-    const float bound = 1.0f / std::sqrt(static_cast<float>(weights.elements() / weights[0]));
-    for (float& value : values) value = random.uniform(-bound, bound);
-  };
+  const Initial initial =
+      parameter.initial.kind == Initial::Kind::by_role ? by_role(parameter) : parameter.initial;
+  if (initial.kind == Initial::Kind::constant) {
+    std::ranges::fill(values, initial.size);
+    return values;
+  }
 
-  switch (parameter.role) {
-    case ParameterRole::weight:
-      if (parameter.shape.rank() == 2) {
-        uniform_by_inputs(parameter.shape);
-      } else {
-        const auto fan_out =
-            static_cast<float>(parameter.shape[0] * parameter.shape[2] * parameter.shape[3]);
-        const float deviation = std::sqrt(2.0f / fan_out);
-        for (float& value : values) value = deviation * random.normal();
-      }
+  const Shape& weights = weight_shape(graph, parameter);
+  const auto inputs = static_cast<float>(weights.elements() / weights[0]);
+  const auto outputs = static_cast<float>(weights.elements() / weights[1]);
+  Drawer draw(values, Random(seed, RandomUse::initialise, stream_of(parameter.name)));
+  switch (initial.kind) {
+    case Initial::Kind::by_role:
+    case Initial::Kind::constant:
       break;
-    case ParameterRole::bias:
-      uniform_by_inputs(weight_shape(graph, parameter));
+    case Initial::Kind::normal:
+      draw.normal(initial.size);
       break;
-    case ParameterRole::scale:
-    case ParameterRole::running_variance:
-      std::ranges::fill(values, 1.0f);
+    case Initial::Kind::truncated_normal:
+      draw.truncated_normal(initial.size);
       break;
-    case ParameterRole::shift:
-    case ParameterRole::running_mean:
+    case Initial::Kind::kaiming_normal:
+      draw.normal(std::sqrt(2.0f / outputs));
+      break;
+    case Initial::Kind::kaiming_uniform:
+      draw.uniform(std::sqrt(6.0f / inputs));
+      break;
+    case Initial::Kind::xavier_uniform:
+      draw.uniform(std::sqrt(6.0f / (inputs + outputs)));
+      break;
+    case Initial::Kind::uniform_by_inputs:
+      draw.uniform(1.0f / std::sqrt(inputs));
+      break;
+    case Initial::Kind::uniform_by_outputs:
+      draw.uniform(1.0f / std::sqrt(outputs));
       break;
   }
   return values;

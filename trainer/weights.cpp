@@ -38,6 +38,13 @@ std::string listed(std::string_view kind, const std::vector<std::string>& tensor
   return tensors.empty() ? text : fmt::format("; {} {}: {}", tensors.size(), kind, text);
 }
 
+// Equal shapes, or a linear layer's weights for the convolution that takes its place.
+bool fits(const Shape& tensor, const Shape& parameter) {
+  if (tensor == parameter) return true;
+  return tensor.rank() == 2 && parameter.rank() == 4 && tensor[0] == parameter[0] &&
+         tensor.elements() == parameter.elements();
+}
+
 // Throws unless `tensors` are exactly the `wanted` parameters, of their shapes.
 void require_fit(const std::filesystem::path& path, const ByName& tensors,
                  const std::vector<PlacedParameter>& placed, const std::vector<int>& wanted) {
@@ -49,7 +56,7 @@ void require_fit(const std::filesystem::path& path, const ByName& tensors,
     const auto found = tensors.find(parameter.name);
     if (found == tensors.end()) {
       missing.push_back(fmt::format("{} ({})", parameter.name, parameter.desc.shape.text()));
-    } else if (found->second->shape != parameter.desc.shape || found->second->dtype != DType::f32) {
+    } else if (!fits(found->second->shape, parameter.desc.shape) || found->second->dtype != DType::f32) {
       different.push_back(fmt::format("{} ({} {}, expected f32 {})", parameter.name,
                                       name_of(found->second->dtype), found->second->shape.text(),
                                       parameter.desc.shape.text()));

@@ -1,7 +1,7 @@
 // Checkpoints on file systems of our own: one that is full, and one whose power is cut.
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statvfs.h>

@@ -1,6 +1,7 @@
 // LeNet-5: LeCun, Bottou, Bengio, Haffner, "Gradient-based learning applied to document
 // recognition" (1998), as it is taught today: all maps of C3 see all maps of S2, pooling has no
 // weights, and the output is a linear layer under a softmax. 61,706 parameters at 1x28x28.
+#include "trainer/models/layers.h"
 #include "trainer/models/models.h"
 
 namespace convoy {
@@ -14,15 +15,15 @@ void lenet5(Graph& g, const ModelConfig& settings) {
   };
 
   Value x = g.input();
-  x = conv2d(g, "conv1", x, {.out_channels = 6, .kernel = 5, .pad = 2, .bias = true});
+  x = conv2d(g, "conv1", x,
+             {.out_channels = scaled(settings, 6), .kernel = 5, .pad = 2, .bias = true});
   x = pool("pool1", act("act1", x));
-  x = conv2d(g, "conv2", x, {.out_channels = 16, .kernel = 5, .bias = true});
+  x = conv2d(g, "conv2", x, {.out_channels = scaled(settings, 16), .kernel = 5, .bias = true});
   x = pool("pool2", act("act2", x));
   x = flatten(g, "flatten", x);
-  x = act("act3", linear(g, "fc1", x, {.out_features = 120}));
-  x = act("act4", linear(g, "fc2", x, {.out_features = 84}));
-  x = linear(g, "fc3", x, {.out_features = settings.classes});
-  softmax_loss(g, "loss", x);
+  x = act("act3", linear(g, "fc1", x, {.out_features = scaled(settings, 120)}));
+  x = act("act4", linear(g, "fc2", x, {.out_features = scaled(settings, 84)}));
+  end_with_loss(g, settings, linear(g, "fc3", x, {.out_features = settings.classes}));
 }
 
 }  // namespace convoy
