@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Training speed of PyTorch on the CPU, tuned as its experts do: the peer of train_bench.
+"""Training and inference speed of PyTorch on the CPU, tuned as its experts do: the peer of train_bench.
 
 Forward, backward and SGD (momentum 0.9, weight decay 1e-4) in fp32 on synthetic images that stay in
-memory. Prints one JSON line per variant; a variant is MODE-LAYOUT-OPENMP:
+memory; with --inference the forward pass alone, in evaluation and inference mode. Prints one JSON line
+per variant; a variant is MODE-LAYOUT-OPENMP:
 
     MODE     eager, compile (torch.compile)
     LAYOUT   nhwc (channels_last), nchw
@@ -22,17 +23,28 @@ import glob
 import itertools
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import time
 
+TASKS = {  # name: shape of an image, classes
+    "lenet5": ((1, 28, 28), 10),
+    "resnet20": ((3, 32, 32), 10),
+    "resnet18_cifar": ((3, 32, 32), 10),
+    "resnet18": ((3, 224, 224), 1000),
+    "resnet50": ((3, 224, 224), 1000),
+    "vgg11": ((3, 224, 224), 1000),
+    "mobilenet_v1": ((3, 224, 224), 1000),
+}
 VARIANTS = ["-".join(v) for v in itertools.product(("eager", "compile"), ("nhwc", "nchw"), ("gnu", "intel"))]
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=("lenet5", "resnet20"), required=True)
+    parser.add_argument("--model", choices=sorted(TASKS), required=True)
+    parser.add_argument("--inference", action="store_true", help="the forward pass alone")
     parser.add_argument("--batch", type=int, default=128, help="global batch (128)")
     parser.add_argument("--ranks", type=int, default=1, help="processes (1)")
     parser.add_argument("--threads", type=int, default=2, help="OpenMP threads per process (2)")
@@ -113,6 +125,38 @@ def resnet20(nn):
                          *blocks, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
 
 
+def mobilenet_v1(nn):
+    """Howard et al. (2017), width 1: depthwise and pointwise convolutions in turn."""
+
+    def unit(inputs, outputs, kernel, stride=1, groups=1):
+        return [nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+                nn.BatchNorm2d(outputs), nn.ReLU6(inplace=True)]
+
+    layers, inputs = unit(3, 32, 3, stride=2), 32
+    for outputs, stride in ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1),
+                            (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)):
+        layers += unit(inputs, inputs, 3, stride, groups=inputs) + unit(inputs, outputs, 1)
+        inputs = outputs
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(1024, 1000))
+
+
+def resnet18_cifar(nn):
+    """torchvision's, with a 3x3 first convolution and without the first pooling."""
+    import torchvision
+    model = torchvision.models.resnet18(num_classes=10)
+    model.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
+    model.maxpool = nn.Identity()
+    return model
+
+
+def network(name, nn):
+    own = {"lenet5": lenet5, "resnet20": resnet20, "mobilenet_v1": mobilenet_v1, "resnet18_cifar": resnet18_cifar}
+    if name in own:
+        return own[name](nn)
+    import torchvision
+    return getattr(torchvision.models, name)()
+
+
 def measure(args, mode, layout):
     """Runs in a process with its environment set. Returns the result on rank 0."""
     import torch
@@ -126,7 +170,7 @@ def measure(args, mode, layout):
         torch.distributed.init_process_group("gloo", rank=rank, world_size=ranks)
 
     memory_format = torch.channels_last if layout == "nhwc" else torch.contiguous_format
-    model = {"lenet5": lenet5, "resnet20": resnet20}[args.model](nn).to(memory_format=memory_format)
+    model = network(args.model, nn).to(memory_format=memory_format)
     parameters = sum(p.numel() for p in model.parameters())
     if ranks > 1:
         model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, static_graph=True)
@@ -136,21 +180,30 @@ def measure(args, mode, layout):
     def loss_of(images, labels):
         return cross_entropy(model(images), labels)
 
+    if args.inference:
+        model.eval()
     if mode == "compile":
         loss_of = torch.compile(loss_of)
+        model = torch.compile(model) if args.inference else model
 
-    shape = (1, 28, 28) if args.model == "lenet5" else (3, 32, 32)
+    shape, classes = TASKS[args.model]
     batches = [(torch.randn(args.batch // ranks, *shape).to(memory_format=memory_format),
-                torch.randint(10, (args.batch // ranks,))) for _ in range(8)]
+                torch.randint(classes, (args.batch // ranks,))) for _ in range(8 if args.batch > 64 else 2)]
     turn = itertools.cycle(batches)
 
-    def step():
+    def infer():
+        with torch.inference_mode():
+            return model(next(turn)[0])[0, 0]
+
+    def train():
         images, labels = next(turn)
         loss = loss_of(images, labels)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
         return loss.detach()
+
+    step = infer if args.inference else train
 
     def steps(count):
         if ranks > 1:
@@ -160,15 +213,19 @@ def measure(args, mode, layout):
         loss.item()
         return (time.perf_counter() - begin) / count
 
-    steps(10)
-    per_block = torch.tensor([max(5, int(0.25 / steps(10)))])  # blocks of about a quarter second
+    steps(2)
+    warm_up = 2 if steps(1) > 0.2 else 10
+    per_block = torch.tensor([max(1, int(0.25 / steps(warm_up)))])  # blocks of about a quarter second
     if ranks > 1:
         torch.distributed.broadcast(per_block, 0)
-    blocks = max(4, int(args.seconds * 4))
-    seconds = statistics.median(steps(int(per_block)) for _ in range(blocks))
+    blocks = torch.tensor([max(4, int(args.seconds / (int(per_block) * steps(1))))])
+    if ranks > 1:
+        torch.distributed.broadcast(blocks, 0)
+    seconds = statistics.median(steps(int(per_block)) for _ in range(int(blocks)))
     if ranks > 1:
         torch.distributed.destroy_process_group()
     return {"parameters": parameters, "images_per_second": round(args.batch / seconds, 1),
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "torch": torch.__version__, "capability": torch.backends.cpu.get_cpu_capability()}
 
 
@@ -177,7 +234,7 @@ def run(args, variant):
     processes = [subprocess.Popen(
         [sys.executable, __file__, "--rank", str(rank), "--variant", variant, "--model", args.model,
          "--batch", str(args.batch), "--ranks", str(args.ranks), "--threads", str(args.threads),
-         "--seconds", str(args.seconds), "--port", str(args.port)],
+         "--seconds", str(args.seconds), "--port", str(args.port)] + ["--inference"] * args.inference,
         env=environment(args, variant.split("-")[2], rank), text=True,
         stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL) for rank in range(args.ranks)]
     output = processes[0].communicate()[0]
