@@ -29,6 +29,7 @@ using json = nlohmann::ordered_json;
 constexpr std::string_view format_name = "convoy-checkpoint/1";
 constexpr const char* model_file = "model.safetensors";
 constexpr const char* state_file = "state.safetensors";
+constexpr const char* average_file = "ema.safetensors";
 constexpr const char* progress_file = "progress.json";
 constexpr const char* manifest_file = "manifest.json";
 constexpr std::uint64_t max_manifest = 1 << 16;
@@ -37,6 +38,7 @@ constexpr std::uint64_t max_progress = 1 << 26;
 struct Manifest {
   std::uint64_t step = 0;
   WrittenFile model, state, progress;
+  std::optional<WrittenFile> average;
 };
 
 std::string text_of(const json& value) {
@@ -47,12 +49,11 @@ std::string manifest_text(const Manifest& manifest) {
   const auto entry = [](const WrittenFile& file) {
     return json{{"bytes", file.bytes}, {"sha256", file.sha256}};
   };
-  return text_of({{"format", format_name},
-                  {"step", manifest.step},
-                  {"files",
-                   {{model_file, entry(manifest.model)},
-                    {state_file, entry(manifest.state)},
-                    {progress_file, entry(manifest.progress)}}}});
+  json files{{model_file, entry(manifest.model)},
+             {state_file, entry(manifest.state)},
+             {progress_file, entry(manifest.progress)}};
+  if (manifest.average) files[average_file] = entry(*manifest.average);
+  return text_of({{"format", format_name}, {"step", manifest.step}, {"files", std::move(files)}});
 }
 
 // Only the very text that manifest_text gives is accepted: the manifest has no checksum of its own.
@@ -67,8 +68,9 @@ Manifest parse_manifest(const std::string& text, const fs::path& path) {
       return WrittenFile{file.at("bytes").get<std::uint64_t>(),
                          file.at("sha256").get<std::string>()};
     };
-    const Manifest manifest{value.at("step").get<std::uint64_t>(), entry(model_file),
-                            entry(state_file), entry(progress_file)};
+    Manifest manifest{value.at("step").get<std::uint64_t>(), entry(model_file), entry(state_file),
+                      entry(progress_file)};
+    if (value.at("files").contains(average_file)) manifest.average = entry(average_file);
     require(manifest_text(manifest) == text, ExitCode::data, path.string(),
             "is damaged: not the text that a checkpoint is written with");
     return manifest;
@@ -211,11 +213,15 @@ void write_checkpoint(const fs::path& folder, const Snapshot& snapshot) {
   manifest.step = snapshot.progress.step;
   manifest.model = write_tensors(folder / model_file, snapshot.model);
   manifest.state = write_tensors(folder / state_file, snapshot.state);
+  if (!snapshot.average.empty()) {
+    manifest.average = write_tensors(folder / average_file, snapshot.average);
+  }
   manifest.progress = write_text(folder / progress_file, progress_text(snapshot.progress));
   const WrittenFile written = write_text(folder / manifest_file, manifest_text(manifest));
   sync_folder(folder);
   read_back(folder / model_file, manifest.model);
   read_back(folder / state_file, manifest.state);
+  if (manifest.average) read_back(folder / average_file, *manifest.average);
   read_back(folder / progress_file, manifest.progress);
   read_back(folder / manifest_file, written);
 }
@@ -314,11 +320,18 @@ LoadedCheckpoint load_checkpoint(const fs::path& step_folder) {
   const fs::path progress_path = step_folder / progress_file;
   const std::string progress = read_file(progress_path, max_progress);
   check(progress_path, {progress.size(), Sha256().update(progress).hex()}, manifest.progress);
-  LoadedCheckpoint loaded{
-      step_folder, Sha256().update(text).hex(), parse_progress(progress, progress_path),
-      Safetensors(step_folder / model_file), Safetensors(step_folder / state_file)};
+  LoadedCheckpoint loaded{step_folder,
+                          Sha256().update(text).hex(),
+                          parse_progress(progress, progress_path),
+                          Safetensors(step_folder / model_file),
+                          Safetensors(step_folder / state_file),
+                          std::nullopt};
   check(loaded.model.path(), loaded.model.identity(), manifest.model);
   check(loaded.state.path(), loaded.state.identity(), manifest.state);
+  if (manifest.average) {
+    loaded.average.emplace(step_folder / average_file);
+    check(loaded.average->path(), loaded.average->identity(), *manifest.average);
+  }
   require(loaded.progress.step == manifest.step, ExitCode::data, manifest_path.string(),
           "is of step {}, but {} is of step {}", manifest.step, progress_file,
           loaded.progress.step);

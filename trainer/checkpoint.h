@@ -3,7 +3,9 @@
 //   checkpoints/step-00001234/
 //     model.safetensors   parameters and running statistics under torchvision's names, logical
 //                         shapes; bytes depend on the weights alone
-//     state.safetensors   optimizer state and averages
+//     state.safetensors   optimizer state
+//     ema.safetensors     in the form of model.safetensors, the average of all that it holds; only
+//                         of runs that keep one
 //     progress.json       the members of Progress
 //     manifest.json       {"format": "convoy-checkpoint/1", "step": 1234, "files":
 //                           {"model.safetensors": {"bytes": ..., "sha256": "..."}, ...}}
@@ -67,6 +69,7 @@ struct Snapshot {
   Progress progress;
   TensorMap model;
   TensorMap state;
+  TensorMap average;  // empty: none is kept
 };
 
 // Saves `snapshot` as folder/step-N, durably, then leaves only the `keep` newest of the checkpoints
@@ -84,6 +87,7 @@ struct LoadedCheckpoint {
   Progress progress;
   Safetensors model;
   Safetensors state;
+  std::optional<Safetensors> average;  // none: the run keeps none
 };
 
 // Error(data) unless it is whole.

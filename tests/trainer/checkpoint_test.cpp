@@ -17,8 +17,8 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-constexpr const char* files[] = {"manifest.json", "model.safetensors", "progress.json",
-                                 "state.safetensors"};
+constexpr const char* files[] = {"ema.safetensors", "manifest.json", "model.safetensors",
+                                 "progress.json", "state.safetensors"};
 
 void put_file(const fs::path& path, std::string_view text) {
   std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
@@ -60,13 +60,23 @@ TEST_F(Checkpoint, HoldsEverything) {
   EXPECT_EQ(loaded.model.metadata(), (Metadata{{"format", "pt"}}));
 }
 
+TEST_F(Checkpoint, HoldsAnAverageOnlyIfThereIsOne) {
+  save(7);
+  Snapshot plain = snapshot_of(8);
+  plain.average.clear();
+  save_checkpoint(folder(), plain, 10);
+  EXPECT_EQ(names_in(step(8)), Names(std::begin(files) + 1, std::end(files)));
+  EXPECT_FALSE(load_checkpoint(step(8)).average);
+  EXPECT_TRUE(load_checkpoint(step(7)).average);
+}
+
 TEST_F(Checkpoint, EqualStatesGiveEqualBytes) {
   save(7);
   Snapshot again = snapshot_of(7);
   again.progress.restarts = 5;
   again.progress.position = 1;
   save_checkpoint(folder() / "again", again, 1);
-  for (const char* name : {"model.safetensors", "state.safetensors"}) {
+  for (const char* name : {"model.safetensors", "state.safetensors", "ema.safetensors"}) {
     EXPECT_EQ(read_file(step(7) / name), read_file(folder() / "again/step-00000007" / name));
   }
   EXPECT_NE(load_checkpoint(step(7)).digest, load_newest(folder() / "again")->digest);

@@ -37,6 +37,7 @@ inline Snapshot snapshot_of(std::uint64_t step, int floats = 24) {
   fill(put_floats(snapshot.model, "fc.bias", Shape{3}), 2);
   put(snapshot.model, "bn.num_batches_tracked", DType::i64, Shape{})[0] = std::byte(step);
   fill(put_floats(snapshot.state, "momentum/fc.bias", Shape{3}), 3);
+  fill(put_floats(snapshot.average, "fc.bias", Shape{3}), 4);
   return snapshot;
 }
 
@@ -52,7 +53,8 @@ inline bool equal(const Safetensors& found, const TensorMap& expected) {
 
 inline bool equal(const LoadedCheckpoint& found, const Snapshot& expected) {
   return found.progress == expected.progress && equal(found.model, expected.model) &&
-         equal(found.state, expected.state);
+         equal(found.state, expected.state) && found.average.has_value() &&
+         equal(*found.average, expected.average);
 }
 
 // The step of the newest whole checkpoint, whose every bit must be right. 0: there is none, or it

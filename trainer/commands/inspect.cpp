@@ -73,7 +73,9 @@ void inspect_checkpoint(const LoadedCheckpoint& checkpoint) {
   for (const auto& [name, value] : progress.metrics) {
     std::cout << fmt::format("{:<11}{}\n", name, value);
   }
-  for (const Safetensors* file : {&checkpoint.model, &checkpoint.state}) {
+  std::vector<const Safetensors*> files = {&checkpoint.model, &checkpoint.state};
+  if (checkpoint.average) files.push_back(&*checkpoint.average);
+  for (const Safetensors* file : files) {
     std::cout << "\n" << file->path().filename().string() << "\n";
     for (const TensorView& tensor : file->tensors()) {
       std::cout << fmt::format("  {:<44}{:<6}{}\n", tensor.name, name_of(tensor.dtype),
