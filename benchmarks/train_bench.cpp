@@ -187,9 +187,9 @@ class Bench {
     workers_->run(step_++, false);
     const std::span<const float> sum = reducer_->wait();
     exposed_ += reducer_->times().exposed;
-    pool_.run([&](int worker) {
-      optimizer_->step(worker, pool_.workers(), 1e-3f, parameters_->arena(), sum);
-    });
+    const bool done = optimizer_->step(
+        pool_, {.number = step_, .lr = 1e-3, .weights = parameters_->arena(), .gradient = sum});
+    require(done, ExitCode::internal, "train_bench", "the gradient is not finite");
     pool_.run([&](int worker) { prepared_->refresh(worker, pool_.workers()); });
   }
 

@@ -86,6 +86,15 @@ class Reader {
     if (const YAML::Node node = find(name)) read_map(node, prefix_ + name, value);
   }
 
+  template <class T>
+  void list(const std::string& name, std::vector<T>& values) {
+    const YAML::Node node = find(name);
+    if (!node) return;
+    if (!node.IsSequence()) error(node, prefix_ + name, "expected a list: [{{...}}, ...]");
+    values.clear();
+    for (const YAML::Node& item : node) read_map(item, prefix_ + name, values.emplace_back());
+  }
+
   // Each item is a name, or a name with settings: `- pad_and_crop: {size: 32, pad: 4}`.
   void transforms(const std::string& name, std::vector<Transform>& values) {
     const YAML::Node node = find(name);
@@ -232,6 +241,7 @@ class Resolver {
     per_channel("data.std", c_.data.std);
     resolve_batch();
     resolve_rate();
+    check_optimizer();
     check_schedule();
   }
 
@@ -261,11 +271,21 @@ class Resolver {
   }
 
   void resolve_rate() {
+    const bool given = places_.contains("optimizer.lr");
+    if (has_moments(c_.optimizer.name) && !given) c_.optimizer.lr = 0.001;
     if (c_.optimizer.lr_per_256 == 0) return;
-    check(!places_.contains("optimizer.lr"), "optimizer.lr_per_256",
-          "give lr or lr_per_256, not both");
+    check(!given, "optimizer.lr_per_256", "give lr or lr_per_256, not both");
     c_.optimizer.lr = c_.optimizer.lr_per_256 * c_.batch.global / 256;
     c_.optimizer.lr_per_256 = 0;
+  }
+
+  void check_optimizer() const {
+    check(!c_.optimizer.nesterov || !has_moments(c_.optimizer.name), "optimizer.nesterov",
+          "is of sgd and lars alone");
+    for (const ParameterGroup& group : c_.optimizer.groups) {
+      check(!group.match.empty(), "optimizer.groups",
+            "a group without match: the pattern of its parameters' names");
+    }
   }
 
   void check_schedule() const {

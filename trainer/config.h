@@ -58,16 +58,40 @@ struct BatchConfig {
   int lanes = 0;
 };
 
-enum class OptimizerKind { sgd };
+enum class OptimizerKind { sgd, lars, adam, adamw, lamb };
+// The others have a momentum.
+constexpr bool has_moments(OptimizerKind kind) {
+  return kind != OptimizerKind::sgd && kind != OptimizerKind::lars;
+}
+
+// Parameters that are treated in their own way.
+struct ParameterGroup {
+  std::string match;                   // fnmatch(3) pattern over names: "fc.*", "*.bias"
+  double lr_scale = 1;                 // of the learning rate
+  std::optional<double> weight_decay;  // none: optimizer.weight_decay
+};
 
 struct OptimizerConfig {
   OptimizerKind name = OptimizerKind::sgd;
-  double lr = 0.1;           // peak learning rate, as it is
-  double lr_per_256 = 0;     // above 0: lr = lr_per_256 * batch.global / 256 (Goyal et al., 2017)
-  double momentum = 0.9;     //
-  bool nesterov = false;     //
-  double weight_decay = 0;   // added to the gradient, as torch.optim.SGD does
-  bool decay_norms = false;  // also decay biases and batch-norm scales and shifts
+  double lr = 0.1;        // peak learning rate, as it is; adam, adamw and lamb: 0.001 if not given
+  double lr_per_256 = 0;  // above 0: lr = lr_per_256 * batch.global / 256 (Goyal et al., 2017)
+  double momentum = 0.9;  // sgd, lars
+  bool nesterov = false;  // sgd, lars
+  double beta1 = 0.9;     // adam, adamw, lamb: what stays of the first moment each step,
+  double beta2 = 0.999;   //   of the second,
+  double epsilon = 1e-8;  //   and what is added to its root
+  double trust = 0.001;   // lars: the trust coefficient
+  double weight_decay = 0;   // sgd, lars, adam: of the gradient; adamw, lamb: beside it
+  bool decay_norms = false;  // also decay biases and batch-norm scales and shifts, and adapt their
+                             // rates (lars, lamb)
+  double clip_norm = 0;      // above 0: longest gradient, as torch.nn.utils.clip_grad_norm_ cuts it
+  std::vector<ParameterGroup> groups;  // of those that match a parameter, the first counts
+};
+
+// The exponential moving average of weights and running statistics alike, as timm's ModelEmaV2
+// keeps it. Where it is on, it is what evaluation sees.
+struct EmaConfig {
+  double decay = 0;  // what stays of the average each step, say 0.999; 0: off
 };
 
 enum class ScheduleKind { constant, step, cosine, polynomial, one_cycle };
@@ -116,6 +140,7 @@ struct Config {
   BatchConfig batch;
   OptimizerConfig optimizer;
   ScheduleConfig schedule;
+  EmaConfig ema;
   EvaluationConfig evaluation;
   CheckpointConfig checkpoint;
   std::string backend = "onednn";      // onednn | reference
@@ -138,5 +163,6 @@ Config parse_config(const std::string& text, std::string_view name,
 std::string to_yaml(const Config& config);
 // The model and its settings on one line: what a checkpoint remembers.
 std::string to_text(const ModelConfig& model);
+std::string to_text(OptimizerKind kind);
 
 }  // namespace convoy

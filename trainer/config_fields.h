@@ -6,6 +6,7 @@
 //                                  be absent
 //   choice(name, value, choices)   one of a few named values
 //   section(name, value)           a struct
+//   list(name, values)             a list of structs
 //   transforms(name, values)       a list of transforms
 #pragma once
 
@@ -44,6 +45,15 @@ inline const Choices<Transform>& transform_kinds() {
                                            {"center_crop", CenterCrop{}},
                                            {"pad_and_crop", PadAndCrop{}},
                                            {"flip", HorizontalFlip{}}};
+  return kinds;
+}
+
+inline const Choices<OptimizerKind>& optimizer_kinds() {
+  static const Choices<OptimizerKind> kinds = {{"sgd", OptimizerKind::sgd},
+                                               {"lars", OptimizerKind::lars},
+                                               {"adam", OptimizerKind::adam},
+                                               {"adamw", OptimizerKind::adamw},
+                                               {"lamb", OptimizerKind::lamb}};
   return kinds;
 }
 
@@ -116,14 +126,32 @@ void fields(V& v, BatchConfig& c) {
 }
 
 template <class V>
+void fields(V& v, ParameterGroup& g) {
+  v.field("match", g.match);
+  v.field("lr_scale", g.lr_scale, at_least_0);
+  v.field("weight_decay", g.weight_decay, at_least_0);
+}
+
+template <class V>
 void fields(V& v, OptimizerConfig& c) {
-  v.choice("name", c.name, Choices<OptimizerKind>{{"sgd", OptimizerKind::sgd}});
+  v.choice("name", c.name, optimizer_kinds());
   v.field("lr", c.lr, at_least_0);
   v.field("lr_per_256", c.lr_per_256, at_least_0);
   v.field("momentum", c.momentum, {.min = 0, .max = 0.9999});
   v.field("nesterov", c.nesterov);
+  v.field("beta1", c.beta1, {.min = 0, .max = 0.9999});
+  v.field("beta2", c.beta2, {.min = 0, .max = 0.999999});
+  v.field("epsilon", c.epsilon, above_0);
+  v.field("trust", c.trust, above_0);
   v.field("weight_decay", c.weight_decay, at_least_0);
   v.field("decay_norms", c.decay_norms);
+  v.field("clip_norm", c.clip_norm, at_least_0);
+  v.list("groups", c.groups);
+}
+
+template <class V>
+void fields(V& v, EmaConfig& c) {
+  v.field("decay", c.decay, {.min = 0, .max = 0.999999});
 }
 
 template <class V>
@@ -172,6 +200,7 @@ void fields(V& v, Config& c) {
   v.section("batch", c.batch);
   v.section("optimizer", c.optimizer);
   v.section("schedule", c.schedule);
+  v.section("ema", c.ema);
   v.section("evaluation", c.evaluation);
   v.section("checkpoint", c.checkpoint);
   v.choice("backend", c.backend,

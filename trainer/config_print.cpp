@@ -15,6 +15,11 @@ std::string quoted(const std::string& text) {
   return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
+template <class T>
+std::string name_of(const T& value, const Choices<T>& choices) {
+  return std::ranges::find(choices, value, &std::pair<std::string, T>::second)->first;
+}
+
 // Prints a struct as YAML, in lines or as one flow map.
 class Printer {
  public:
@@ -40,7 +45,7 @@ class Printer {
   }
   template <class T>
   void choice(const std::string& name, const T& value, const Choices<T>& choices) {
-    entry(name, std::ranges::find(choices, value, &std::pair<std::string, T>::second)->first);
+    entry(name, name_of(value, choices));
   }
   template <class T>
   void section(const std::string& name, T& value) {
@@ -48,6 +53,16 @@ class Printer {
     indent_ += 2;
     fields(*this, value);
     indent_ -= 2;
+  }
+  template <class T>
+  void list(const std::string& name, std::vector<T>& values) {
+    std::string items;
+    for (T& value : values) {
+      Printer item(true);
+      fields(item, value);
+      items += fmt::format("{}{{{}}}", items.empty() ? "" : ", ", item.text());
+    }
+    entry(name, "[" + items + "]");
   }
   void transforms(const std::string& name, std::vector<Transform>& values) {
     std::string list;
@@ -90,6 +105,10 @@ std::string to_text(const ModelConfig& model) {
   ModelConfig copy = model;
   fields(printer, copy);
   return printer.text();
+}
+
+std::string to_text(OptimizerKind kind) {
+  return name_of(kind, optimizer_kinds());
 }
 
 }  // namespace convoy

@@ -54,7 +54,8 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
     network.emplace(config.model, batch_shape(config.evaluation.batch, *dataset, pipeline),
                     *backend, PlanOptions{.mode = Mode::inference});
     parameters.emplace(network->plan);
-    import_parameters(checkpoint.model, *parameters);
+    report.ema = request.ema && checkpoint.average;
+    import_parameters(report.ema ? *checkpoint.average : checkpoint.model, *parameters);
     prepared.emplace(network->plan, *parameters);
   });
 

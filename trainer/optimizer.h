@@ -1,92 +1,114 @@
-// Optimizer: stochastic gradient descent with momentum and weight decay as torch.optim.SGD defines
-// it, in one pass over weights, momentum and gradient; and the running statistics of batch norm.
+// Optimizer: one step over the parameter arena. Weights, optimizer state, running statistics and
+// the average of all of these in one pass over memory; before it, where they are wanted, passes
+// that measure: the gradient's norm for clipping, the layers' norms for LARS and LAMB.
 //
-//   g = gradient + weight_decay * w
-//   v = momentum * v + g            (v = 0 before the first step)
-//   w = w - lr * v                  (nesterov: w - lr * (g + momentum * v))
+//   sgd    torch.optim.SGD, with or without Nesterov's momentum
+//   lars   v = momentum * v + lr * local * (g + decay * w),  w = w - v, where per parameter
+//          local = trust * |w| / (|g| + decay * |w|):
+//          You, Gitman, Ginsburg, "Large batch training of convolutional networks" (2017)
+//   adam   torch.optim.Adam: weight decay is a part of the gradient
+//   adamw  torch.optim.AdamW: weight decay beside it
+//   lamb   the direction of adamw, scaled per parameter by |w| / |direction|:
+//          You et al., "Large batch optimization for deep learning" (2019), Algorithm 2
+//
+// Biases and batch-norm scales and shifts are neither decayed nor adapted (local rate 1) unless
+// decay_norms; nor is a parameter adapted whose norms are 0. `g` is the gradient times
+// min(1, clip_norm / (norm + 1e-6)), the norm being that of all gradients together.
 //
 //   running = (1 - m) * running + m * (mean over lanes of what they measured)
+//   average = ema * average + (1 - ema) * (new weight, or new running statistic)
+//
+// The result has the same bits for any number of worker threads and of ranks: sums run over fixed
+// blocks in a fixed order, in double.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "ops/core/arena.h"
 #include "ops/plan.h"
 #include "trainer/config.h"
+#include "trainer/optimizer_loops.h"
+#include "trainer/worker_pool.h"
 
 namespace convoy {
 
-struct SgdSettings {
-  float lr = 0;
-  float momentum = 0;
-  float weight_decay = 0;
-  bool nesterov = false;
+// All arenas have the plan's geometry.
+struct OptimizerStep {
+  std::uint64_t number = 0;  // steps done before this one
+  double lr = 0;
+  std::span<float> weights;
+  // The sum over all lanes, already divided by the global batch. Padding of layouts is zero.
+  std::span<const float> gradient;
+  std::span<float> average;  // empty: none is kept
 };
-
-// Equal lengths; element by element, so any cut into pieces gives the same bits.
-inline void sgd(const SgdSettings& settings, std::span<float> weights, std::span<float> velocity,
-                std::span<const float> gradient) {
-  float* __restrict w = weights.data();
-  float* __restrict v = velocity.data();
-  const float* __restrict d = gradient.data();
-  const float decay = settings.weight_decay;
-  const float momentum = settings.momentum;
-  const float lr = settings.lr;
-  if (settings.nesterov) {
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const float g = d[i] + decay * w[i];
-      v[i] = momentum * v[i] + g;
-      w[i] -= lr * (g + momentum * v[i]);
-    }
-  } else {
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      const float g = d[i] + decay * w[i];
-      v[i] = momentum * v[i] + g;
-      w[i] -= lr * v[i];
-    }
-  }
-}
-
-// `measured` is the sum over lanes.
-inline void blend(float momentum, int lanes, std::span<float> running,
-                  std::span<const float> measured) {
-  const float share = momentum / static_cast<float>(lanes);
-  for (std::size_t i = 0; i < running.size(); ++i) {
-    running[i] = (1.0f - momentum) * running[i] + share * measured[i];
-  }
-}
 
 class Optimizer {
  public:
-  // `parameters` and the arenas have the geometry of a plan of `floats` floats.
+  // `parameters` and the arenas have the geometry of a plan of `floats` floats. Error(config) if a
+  // group gets no parameter.
   Optimizer(const OptimizerConfig& config, const std::vector<PlacedParameter>& parameters,
-            std::size_t floats, int lanes);
+            std::size_t floats, int lanes, const EmaConfig& ema = {});
 
-  // One step of part `part` of `parts` of the arena; threads share a step by their parts.
-  // `gradient` is the sum over all lanes, already divided by the global batch.
-  void step(int part, int parts, float lr, std::span<float> weights,
-            std::span<const float> gradient);
+  // On all workers of `pool`. False, with nothing changed, if the gradient is to be clipped and its
+  // norm is not finite.
+  [[nodiscard]] bool step(WorkerPool& pool, const OptimizerStep& now);
 
-  // Momentum, in the plan's geometry.
-  std::span<float> velocity() { return velocity_.as<float>(); }
-  std::span<const float> velocity() const { return velocity_.as<float>(); }
+  // What a checkpoint must hold beside the weights, in the plan's geometry, with the beginning of
+  // the names under which it does: momentum, or PyTorch's exp_avg and exp_avg_sq.
+  struct State {
+    std::string_view prefix;
+    std::span<float> values;
+  };
+  std::vector<State> states();
 
  private:
-  // A run of floats that are treated alike.
-  struct Segment {
-    std::size_t begin;
-    std::size_t end;
-    bool statistic;
-    float factor;  // weight decay, or the share of the new value in a running statistic
+  // How one parameter, or running statistic, is treated.
+  struct Treatment {
+    bool statistic = false;
+    float blend = 0;          // statistics: share of the new value
+    bool adapted = false;     // lars, lamb: has a rate of its own,
+    double local = 1;         //   this one in the step at hand
+    double lr_scale = 1;      //
+    double weight_decay = 0;  //
+    std::size_t first_block = 0, end_block = 0;
   };
+  // At most block_floats of one parameter: the unit of work and of sums.
+  struct Block {
+    std::size_t begin, end;
+    std::size_t treatment;
+  };
+  struct Squares {
+    double weights = 0;
+    double other = 0;  // gradient, or LAMB's direction
+  };
+
+  void treat(const PlacedParameter& parameter, std::vector<int>& members_of_groups);
+  template <class Body>
+  void for_blocks(WorkerPool& pool, const Body& body);
+  void measure_gradient(WorkerPool& pool, const OptimizerStep& now);
+  void measure_direction(WorkerPool& pool, const OptimizerStep& now, float clip);
+  void adapt(double clip);
+  Squares squares_of(const Treatment& treatment) const;
+
+  MomentumRule momentum_rule(const Treatment& treatment, const OptimizerStep& now,
+                             float clip) const;
+  MomentsRule moments_rule(const Treatment& treatment, const OptimizerStep& now, float clip) const;
+  void update_block(const Block& block, const OptimizerStep& now, float clip);
+  OptimizerRun run_of(const Block& block, const OptimizerStep& now) const;
 
   OptimizerConfig config_;
   int lanes_;
   std::size_t floats_;
-  std::vector<Segment> segments_;  // ascending, without overlap
-  Arena velocity_;
+  float average_share_;
+  std::vector<Treatment> treatments_;
+  std::vector<Block> blocks_;     // ascending, without overlap
+  std::vector<Squares> squares_;  // by block
+  Arena first_;                   // momentum, or first moment
+  Arena second_;                  // second moment, where there is one
 };
 
 }  // namespace convoy

@@ -46,6 +46,7 @@ class Session {
   void start_workers();
   void introduce() const;
   void note_end(ExitCode code, const std::string& reason) const;
+  const Parameters& weights_to_evaluate() const { return average_ ? *average_ : *parameters_; }
   bool root() const { return communicator_.rank() == 0; }
   std::filesystem::path folder() const { return config_.run_folder; }
 
@@ -66,6 +67,7 @@ class Session {
   std::optional<Network> evaluation_network_;
   std::optional<PreparedWeights> evaluation_prepared_;
   std::optional<Optimizer> optimizer_;
+  std::optional<Parameters> average_;  // of weights and statistics, where one is kept
   Progress progress_;
 
   std::optional<WorkerPool> pool_;
@@ -117,6 +119,7 @@ TrainingOutcome Session::run_to_end() {
                                     .reducer = *reducer_,
                                     .lanes = *lanes_,
                                     .optimizer = *optimizer_,
+                                    .average = average_ ? &*average_ : nullptr,
                                     .evaluator = evaluator_ ? &*evaluator_ : nullptr,
                                     .metrics = metrics_ ? &*metrics_ : nullptr,
                                     .checkpoints = checkpoints_ ? &*checkpoints_ : nullptr,
@@ -168,13 +171,14 @@ void Session::build_network() {
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);
     optimizer_.emplace(config_.optimizer, network_->plan.parameters(),
-                       network_->plan.parameter_floats(), config_.batch.lanes);
+                       network_->plan.parameter_floats(), config_.batch.lanes, config_.ema);
+    if (config_.ema.decay > 0) average_.emplace(network_->plan);
     if (!validation_data_) return;
     const Pipeline plain = make_pipeline(config_.data, config_.data.evaluate);
     evaluation_network_.emplace(
         config_.model, batch_shape(config_.evaluation.batch, *validation_data_, plain), *backend_,
         PlanOptions{.mode = Mode::inference, .adopt = &network_->plan});
-    evaluation_prepared_.emplace(evaluation_network_->plan, *parameters_);
+    evaluation_prepared_.emplace(evaluation_network_->plan, weights_to_evaluate());
   });
 }
 
@@ -205,6 +209,7 @@ void Session::resume() {
       restore(*checkpoint);
     } else {
       initialise(*network_, config_.seed, *parameters_);
+      if (average_) std::ranges::copy(parameters_->arena(), average_->arena().begin());
     }
     write_file_atomically(folder() / "config.yaml", progress_.config);
     metrics_.emplace(folder(), length_);
@@ -213,7 +218,10 @@ void Session::resume() {
   });
   communicator_.broadcast(std::as_writable_bytes(std::span(&progress_.step, 1)), 0);
   communicator_.broadcast(std::as_writable_bytes(parameters_->arena()), 0);
-  communicator_.broadcast(std::as_writable_bytes(optimizer_->velocity()), 0);
+  for (const Optimizer::State& state : optimizer_->states()) {
+    communicator_.broadcast(std::as_writable_bytes(state.values), 0);
+  }
+  if (average_) communicator_.broadcast(std::as_writable_bytes(average_->arena()), 0);
 }
 
 void Session::restore(const LoadedCheckpoint& checkpoint) {
@@ -228,12 +236,19 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
   same("lanes", found.lanes, progress_.lanes);
   same("global batch", found.global_batch, progress_.global_batch);
   same("seed", found.seed, progress_.seed);
+  const Config before = parse_config(found.config, checkpoint.folder.string());
+  same("optimizer", to_text(before.optimizer.name), to_text(config_.optimizer.name));
+  const auto on = [](bool kept) { return kept ? "on" : "off"; };
+  same("ema", std::string_view(on(checkpoint.average.has_value())), on(average_.has_value()));
   if (found.numerics != progress_.numerics) {
     log_warning("{} was computed with [{}], this is [{}]: the last bits may differ",
                 checkpoint.folder.string(), found.numerics, progress_.numerics);
   }
   import_parameters(checkpoint.model, *parameters_);
-  import_arena(checkpoint.state, *parameters_, "momentum.", false, optimizer_->velocity());
+  for (const Optimizer::State& state : optimizer_->states()) {
+    import_arena(checkpoint.state, *parameters_, state.prefix, false, state.values);
+  }
+  if (average_) import_parameters(*checkpoint.average, *average_);
   progress_.step = found.step;
   progress_.position = found.position;
   progress_.restarts = found.restarts + 1;
@@ -288,7 +303,7 @@ void Session::start_workers() {
         .dataset = *validation_data_,
         .pipeline = make_pipeline(config_.data, config_.data.evaluate),
         .plan = evaluation_network_->plan,
-        .parameters = *parameters_,
+        .parameters = weights_to_evaluate(),
         .prepared = *evaluation_prepared_,
         .loader_threads = loader_threads,
     });
@@ -306,6 +321,7 @@ void Session::introduce() const {
            network_->plan.images().text(), config_.model.classes);
   log_info("{}: {} images to train on, {} to evaluate", config_.data.path, train_data_->size(),
            validation_data_ ? validation_data_->size() : 0);
+  if (average_) log_info("evaluates the average of weights (ema.decay {})", config_.ema.decay);
   log_info("{} steps of {} samples ({} lanes), {:.2f} epochs; seed {}; run folder {}",
            length_.steps, config_.batch.global, config_.batch.lanes,
            length_.epochs(static_cast<double>(length_.steps)), config_.seed, config_.run_folder);

@@ -31,10 +31,12 @@ struct EvaluationRequest {
   std::string data;              // "": as in training
   std::string split;             // "": the validation split of the training
   int threads = 0;               // worker threads per rank; 0: its share of the host's cores
+  bool ema = true;               // the average of the weights, if the checkpoint has one
 };
 
 struct EvaluationReport {
   std::filesystem::path checkpoint;
+  bool ema = false;  // the average was evaluated
   std::uint64_t step = 0;
   std::string split;
   std::vector<std::string> class_names;

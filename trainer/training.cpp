@@ -55,12 +55,16 @@ void Training::train_step() {
   seconds_ += std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+void Training::diverged(std::string_view what) const {
+  throw SharedError(
+      ExitCode::internal, fmt::format("step {}", step_),
+      fmt::format("{} (learning rate {}); the last checkpoint is untouched", what, lr_));
+}
+
 void Training::act_on(const LaneScalars& sums) {
   if (sums.non_finite > 0) {
-    throw SharedError(ExitCode::internal, fmt::format("step {}", step_),
-                      fmt::format("loss is not finite in {:.0f} of {} lanes (learning rate {}); "
-                                  "the last checkpoint is untouched",
-                                  sums.non_finite, parts_.config.batch.lanes, lr_));
+    diverged(fmt::format("loss is not finite in {:.0f} of {} lanes", sums.non_finite,
+                         parts_.config.batch.lanes));
   }
   if (sums.stop > 0) stopped_ = true;
   interval_.steps += 1;
@@ -71,10 +75,12 @@ void Training::act_on(const LaneScalars& sums) {
 
 void Training::update(std::span<const float> gradient) {
   const int workers = parts_.pool.workers();
-  const auto lr = static_cast<float>(lr_);
-  parts_.pool.run([&](int worker) {
-    parts_.optimizer.step(worker, workers, lr, parts_.parameters.arena(), gradient);
-  });
+  const OptimizerStep now{.number = step_,
+                          .lr = lr_,
+                          .weights = parts_.parameters.arena(),
+                          .gradient = gradient,
+                          .average = parts_.average ? parts_.average->arena() : std::span<float>()};
+  if (!parts_.optimizer.step(parts_.pool, now)) diverged("the gradient's norm is not finite");
   parts_.pool.run([&](int worker) { parts_.prepared.refresh(worker, workers); });
 }
 
@@ -175,7 +181,12 @@ void Training::save(Save how) {
   progress_.position = step_ * parts_.length.global_batch;
   snapshot_.progress = progress_;
   export_parameters(parts_.parameters, static_cast<std::int64_t>(step_), snapshot_.model);
-  export_arena(parts_.parameters, parts_.optimizer.velocity(), "momentum.", false, snapshot_.state);
+  for (const Optimizer::State& state : parts_.optimizer.states()) {
+    export_arena(parts_.parameters, state.values, state.prefix, false, snapshot_.state);
+  }
+  if (parts_.average) {
+    export_parameters(*parts_.average, static_cast<std::int64_t>(step_), snapshot_.average);
+  }
   const bool taken = parts_.checkpoints->save_async(
       snapshot_,
       how == Save::to_the_end ? CheckpointWriter::IfBusy::wait : CheckpointWriter::IfBusy::skip);

@@ -3,7 +3,8 @@
 // A step, on every rank alike:
 //   lanes      forward and backward of the rank's lanes; buckets of gradients leave as they fill
 //   sum        over all lanes along the fixed tree, with the scalars that ride along
-//   update     weights, momentum and running statistics in one pass, then the prepared copies
+//   update     weights, optimizer state, running statistics and average in one pass, then the
+//              prepared copies
 // and between steps: reports, evaluations and checkpoints where they are due. Everything that ranks
 // must decide alike is decided from the sums.
 #pragma once
@@ -14,6 +15,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cluster/reducer.h"
@@ -46,6 +48,7 @@ class Training {
     Reducer& reducer;
     LaneWorkers& lanes;
     Optimizer& optimizer;
+    Parameters* average = nullptr;            // of weights, where one is kept
     Evaluator* evaluator = nullptr;           // none without a validation split
     Metrics* metrics = nullptr;               // rank 0 has these two
     CheckpointWriter* checkpoints = nullptr;  //
@@ -54,7 +57,8 @@ class Training {
   // `progress`: where the run stands. The references must outlive this.
   Training(const Parts& parts, Progress progress);
 
-  // To the last step, or to a stop. Collective. SharedError(internal) when the loss is not finite.
+  // To the last step, or to a stop. Collective. SharedError(internal) when the loss, or
+  // the norm of a gradient to be clipped, is not finite.
   TrainingOutcome run();
   std::uint64_t steps_done() const { return step_; }
 
@@ -71,6 +75,7 @@ class Training {
 
   void train_step();
   void act_on(const LaneScalars& sums);
+  [[noreturn]] void diverged(std::string_view what) const;
   void update(std::span<const float> gradient);
   void report_if_due();
   TrainingMetrics metrics_of(std::span<const RankTimes> ranks) const;

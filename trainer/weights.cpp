@@ -83,10 +83,6 @@ void copy_in(const ByName& tensors, const Parameters& parameters, const std::vec
   }
 }
 
-bool matches(const std::string& pattern, const std::string& name) {
-  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
-}
-
 std::string renamed(const std::string& name, const ImportOptions& options) {
   for (const auto& [from, to] : options.rename) {
     if (name.starts_with(from)) return to + name.substr(from.size());
@@ -100,6 +96,10 @@ bool skipped(const std::string& name, const ImportOptions& options) {
 }
 
 }  // namespace
+
+bool matches(const std::string& pattern, const std::string& name) {
+  return ::fnmatch(pattern.c_str(), name.c_str(), 0) == 0;
+}
 
 void export_arena(const Parameters& parameters, std::span<const float> arena,
                   std::string_view prefix, bool statistics, TensorMap& into) {

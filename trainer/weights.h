@@ -15,6 +15,9 @@
 
 namespace convoy {
 
+// fnmatch(3): "fc.*" matches "fc.weight".
+bool matches(const std::string& pattern, const std::string& name);
+
 // Every parameter and running statistic, and for each batch norm torchvision's
 // "num_batches_tracked" (int64 scalar): `batches`.
 void export_parameters(const Parameters& parameters, std::int64_t batches, TensorMap& into);

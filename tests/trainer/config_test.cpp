@@ -93,6 +93,24 @@ TEST(Config, ErrorsNameFileLineKeyAndNearest) {
   EXPECT_EQ(error_of(minimal + "schedule: {name: step}\n"),
             "x.yaml: schedule.epochs: missing: the epochs at which the step schedule lowers the "
             "rate");
+  EXPECT_EQ(error_of(minimal + "optimizer: {name: adamm}\n"),
+            "x.yaml:2: optimizer.name: found 'adamm', nearest is adam");
+  EXPECT_EQ(error_of(minimal + "optimizer: {name: lamb, nesterov: true}\n"),
+            "x.yaml:2: optimizer.nesterov: is of sgd and lars alone");
+  EXPECT_EQ(error_of(minimal + "optimizer: {beta2: 1}\n"),
+            "x.yaml:2: optimizer.beta2: found '1', expected a number from 0 to 0.999999");
+  EXPECT_EQ(
+      error_of(minimal + "optimizer:\n  groups:\n  - {match: a}\n  - {match: b, lrscale: 1}\n"),
+      "x.yaml:5: optimizer.groups.lrscale: unknown key; nearest is lr_scale");
+  EXPECT_EQ(error_of(minimal + "optimizer: {groups: [{match: a, weight_decay: -1}]}\n"),
+            "x.yaml:2: optimizer.groups.weight_decay: found '-1', expected a number of at least 0");
+  EXPECT_EQ(error_of(minimal + "optimizer: {groups: [{lr_scale: 2}]}\n"),
+            "x.yaml:2: optimizer.groups: a group without match: the pattern of its parameters' "
+            "names");
+  EXPECT_EQ(error_of(minimal + "optimizer: {groups: {match: a}}\n"),
+            "x.yaml:2: optimizer.groups: expected a list: [{...}, ...]");
+  EXPECT_EQ(error_of(minimal + "ema: {decay: 1}\n"),
+            "x.yaml:2: ema.decay: found '1', expected a number from 0 to 0.999999");
   EXPECT_EQ(error_of(minimal + "schedule: {name: step, epochs: [1], every_epochs: 2}\n"),
             "x.yaml:2: schedule.every_epochs: give epochs or every_epochs, not both");
   EXPECT_EQ(error_of(minimal + "schedule: {name: one_cycle, warmup_epochs: 1}\n"),
@@ -142,19 +160,33 @@ TEST(Config, FillsInAutomaticValues) {
   EXPECT_EQ(lanes(13), 1);
   const Config c = parse_config(minimal, "x", {"batch.global=64", "optimizer.lr_per_256=0.4"});
   EXPECT_DOUBLE_EQ(c.optimizer.lr, 0.1);
+  const auto rate = [](const std::vector<std::string>& settings) {
+    return parse_config(minimal, "x", settings).optimizer.lr;
+  };
+  EXPECT_EQ(rate({}), 0.1);
+  EXPECT_EQ(rate({"optimizer.name=lamb"}), 0.001);
+  EXPECT_EQ(rate({"optimizer.name=adam", "optimizer.lr=0.1"}), 0.1);
+  EXPECT_EQ(rate({"optimizer.name=adamw", "optimizer.lr_per_256=0.5", "batch.global=128"}), 0.25);
 }
 
 TEST(Config, PrintsWhatItReadsBack) {
   const Config c = parse_config(R"(
 name: 'a "quoted" name: #1'
 data: {path: p, augment: [resize: {size: 40}, center_crop: {size: 32}, flip], std: [0.1, 0.2, 0.3]}
-optimizer: {lr_per_256: 0.3, decay_norms: true}
+optimizer:
+  lr_per_256: 0.3
+  decay_norms: true
+  groups: [{match: "fc.*", lr_scale: 10}, {match: "*", weight_decay: 0}]
 schedule: {name: cosine, warmup_epochs: 0.5}
 )",
                                 "x.yaml");
   const std::string text = to_yaml(c);
   EXPECT_EQ(to_yaml(parse_config(text, "again")), text);
   EXPECT_EQ(parse_config(text, "again").name, c.name);
+  EXPECT_NE(text.find("groups: [{match: \"fc.*\", lr_scale: 10}, "
+                      "{match: \"*\", lr_scale: 1, weight_decay: 0}]"),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("augment: [{resize: {size: 40}}, {center_crop: {size: 32}}, "
                       "{flip: {probability: 0.5}}]"),
             std::string::npos)

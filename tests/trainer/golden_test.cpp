@@ -86,7 +86,10 @@ class Rank {
       EXPECT_EQ(scalars.samples, batch);
       result.losses.push_back(double{scalars.loss} / batch);
       if (step == 0) result.first_gradients = by_name(total);
-      optimizer_.step(0, 1, 0.1f, parameters_.arena(), total);
+      EXPECT_TRUE(optimizer_.step(pool_, {.number = static_cast<std::uint64_t>(step),
+                                          .lr = 0.1,
+                                          .weights = parameters_.arena(),
+                                          .gradient = total}));
     }
     result.final_weights = by_name(parameters_.arena());
     return result;
@@ -133,6 +136,7 @@ class Rank {
   Executor executor_;
   Reducer reducer_;
   Optimizer optimizer_;
+  WorkerPool pool_{1, 1};
   Arena images_;
 };
 

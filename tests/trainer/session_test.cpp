@@ -59,10 +59,13 @@ deadline_seconds: 20
   static fs::path checkpoint(const std::string& name, int step = last_step) {
     return run_folder(name) / "checkpoints" / fmt::format("step-{:08}", step);
   }
-  // Weights, running statistics and momentum after a step.
+  // Weights, running statistics, optimizer state and average after a step.
   static std::string bytes_of(const std::string& name, int step = last_step) {
-    return read_file(checkpoint(name, step) / "model.safetensors") +
-           read_file(checkpoint(name, step) / "state.safetensors");
+    const fs::path folder = checkpoint(name, step);
+    std::string bytes =
+        read_file(folder / "model.safetensors") + read_file(folder / "state.safetensors");
+    if (fs::exists(folder / "ema.safetensors")) bytes += read_file(folder / "ema.safetensors");
+    return bytes;
   }
   // What the run measured at each step and evaluation, as exact as it was written.
   static std::vector<std::string> losses_of(const std::string& name) {
@@ -164,6 +167,35 @@ TEST_F(SessionTest, StoppingAndResumingOnOtherRanksChangesNothing) {
   }
 }
 
+// Everything that an optimizer can have beside the weights: two moments, an average, norms of the
+// whole gradient and of each layer, groups.
+const std::vector<std::string> lamb_with_average = {
+    "optimizer={name: lamb, lr: 0.01, weight_decay: 0.01, clip_norm: 1, "
+    "groups: [{match: fc.*, lr_scale: 2}]}",
+    "schedule={name: one_cycle, warmup_epochs: 0}", "ema.decay=0.9"};
+
+TEST_F(SessionTest, MomentsAndAverageSurviveStoppingAndResumingOnOtherRanks) {
+  train_on(1, config("lamb", lamb_with_average));
+  EXPECT_TRUE(fs::exists(checkpoint("lamb") / "ema.safetensors"));
+  const TrainingOutcome first = train_on(2, config("lamb_stopped", lamb_with_average),
+                                         [](int, std::uint64_t step) { return step == 4; });
+  EXPECT_TRUE(first.stopped);
+  train_on(3, config("lamb_stopped", lamb_with_average));
+  EXPECT_TRUE(bytes_of("lamb_stopped") == bytes_of("lamb"));
+}
+
+TEST_F(SessionTest, EvaluatesTheAverageOfWeights) {
+  const TrainingOutcome trained = train_on(2, config("averaged", lamb_with_average));
+  test::on_ranks(1, [&](Communicator& communicator) {
+    const auto report = evaluate({.source = run_folder("averaged")}, communicator);
+    EXPECT_TRUE(report.ema);
+    EXPECT_TRUE(report.result == *trained.evaluation);
+    const auto raw = evaluate({.source = run_folder("averaged"), .ema = false}, communicator);
+    EXPECT_FALSE(raw.ema);
+    EXPECT_NE(raw.result.loss, report.result.loss);
+  });
+}
+
 TEST_F(SessionTest, AFinishedRunHasNothingLeftToDo) {
   train_on(1, config("finished"));
   const std::string before = bytes_of("finished");
@@ -234,6 +266,8 @@ TEST_F(SessionTest, RefusesToResumeAnotherRun) {
   test::expect_holds(refusal("batch.lanes=2"), {"lanes 4", "has 2"});
   test::expect_holds(refusal("batch.global=32"), {"global batch 16", "has 32"});
   test::expect_holds(refusal("model.name=resnet20"), {"model", "resnet8", "resnet20"});
+  test::expect_holds(refusal("optimizer.name=adamw"), {"optimizer sgd", "has adamw"});
+  test::expect_holds(refusal("ema.decay=0.9"), {"ema off", "has on"});
   EXPECT_EQ(status_of("owner")["code"], 78);
   EXPECT_TRUE(bytes_of("owner") == before);
   EXPECT_EQ(load_config(run_folder("owner") / "config.yaml").seed, 1u);
@@ -245,6 +279,13 @@ TEST_F(SessionTest, StopsWhenTheLossIsNotFinite) {
   });
   test::expect_holds(message, {"step ", "loss is not finite"});
   EXPECT_EQ(status_of("diverged")["code"], 70);
+}
+
+TEST_F(SessionTest, RefusesAGroupWithoutParameters) {
+  const std::string message = test::error_of(ExitCode::config, [&] {
+    train_on(2, config("groups", {"optimizer.groups=[{match: fd.*}]"}));
+  });
+  test::expect_holds(message, {"optimizer.groups: 'fd.*' matches no parameter"});
 }
 
 TEST_F(SessionTest, OneRankWithBadInputEndsAll) {

@@ -16,6 +16,7 @@ std::string as_json(const EvaluationReport& report) {
   const EvaluationResult& result = report.result;
   return nlohmann::ordered_json{{"checkpoint", report.checkpoint.string()},
                                 {"step", report.step},
+                                {"ema", report.ema},
                                 {"split", report.split},
                                 {"samples", result.samples},
                                 {"loss", result.loss},
@@ -32,7 +33,8 @@ std::string as_text(const EvaluationReport& report) {
   return fmt::format(
       "{}\n{} of {}: {} samples\nloss   {:.6f}\ntop-1  {:.2f}% ({})\n"
       "top-5  {:.2f}% ({})\n\n{}",
-      report.checkpoint.string(), report.split, "step " + std::to_string(report.step),
+      report.checkpoint.string(), report.split,
+      fmt::format("step {}{}", report.step, report.ema ? ", average of weights" : ""),
       result.samples, result.loss, 100 * result.top1_share(), result.top1,
       100 * result.top5_share(), result.top5, class_table(result, report.class_names));
 }
@@ -43,6 +45,7 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
   EvaluationRequest request;
   std::string source, confusion;
   bool json = false;
+  bool raw = false;
   Options options("convoy evaluate RUN_FOLDER|CHECKPOINT [options]",
                   "Evaluates a checkpoint, every sample of the split once, alone or on all ranks\n"
                   "of mpirun or srun: the same figures for any number of them.");
@@ -53,6 +56,7 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
            "split (default: the run's validation split)")
       .add("confusion FILE", boost::program_options::value(&confusion),
            "also write the confusion matrix to this file, as tab-separated text")
+      .flag("no-ema", raw, "the weights themselves, where the run kept their average")
       .flag("json", json, "print one JSON object instead of text")
       .add("threads N", option(request.threads), "per rank; 0: its share of the cores");
   bool wanted = false;
@@ -60,6 +64,7 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
   if (!wanted) return ExitCode::done;
 
   request.source = source;
+  request.ema = !raw;
   const EvaluationReport report = evaluate(request, communicator);
   by_root(communicator, [&] {
     std::cout << (json ? as_json(report) : as_text(report)) << std::flush;
