@@ -51,6 +51,24 @@ std::string confusion_table(const EvaluationResult& result, std::span<const std:
   return table;
 }
 
+std::string guess_table(const EvaluationResult& result, std::span<const std::string> samples,
+                        std::span<const std::string> names) {
+  const int best = std::min(Guesses::best, result.classes);
+  std::string table = "sample\tlabel";
+  for (int i = 1; i <= best; ++i) table += fmt::format("\tclass {0}\tlogit {0}", i);
+  table += "\n";
+  for (std::size_t sample = 0; sample < result.guesses.size(); ++sample) {
+    const Guesses& guesses = result.guesses[sample];
+    table += fmt::format("{}\t{}", samples[sample], names[guesses.label]);
+    for (int i = 0; i < best; ++i) {
+      table +=
+          fmt::format("\t{}\t{:.6g}", names[guesses.classes[i].label], guesses.classes[i].score);
+    }
+    table += "\n";
+  }
+  return table;
+}
+
 // What one worker counted.
 struct Evaluator::Tally {
   explicit Tally(int classes) : confusion(std::size_t(classes) * classes) {}
@@ -88,12 +106,15 @@ EvaluationResult Evaluator::run() {
 
   std::vector<double> losses(batches_);  // sums; zero for the batches of other ranks
   std::vector<Tally> tallies(parts_.pool.workers(), Tally(classes_));
+  std::vector<Guesses> guesses(parts_.guesses ? batches_ * rows_ : 0);
   parts_.pool.run([&](int worker) { parts_.prepared.refresh(worker, parts_.pool.workers()); });
   std::atomic<std::uint64_t> next{0};
   parts_.pool.run([&](int worker) {
     for (std::uint64_t slot = next++; slot < slots; slot = next++) {
       const Batch batch = loader.acquire(slot);
-      evaluate_batch(*executors_[worker], batch, losses[slot * ranks + rank], tallies[worker]);
+      const std::uint64_t index = slot * ranks + rank;
+      evaluate_batch(*executors_[worker], batch, losses[index], tallies[worker],
+                     parts_.guesses ? &guesses[index * rows_] : nullptr);
       loader.release(batch);
     }
   });
@@ -109,6 +130,7 @@ EvaluationResult Evaluator::run() {
   }
   parts_.communicator.all_reduce_sum(counts);
   parts_.communicator.all_reduce_sum(losses);
+  if (parts_.guesses) gather(guesses);
 
   const auto count = [&](std::size_t i) { return static_cast<std::uint64_t>(counts[i]); };
   EvaluationResult result{
@@ -116,11 +138,47 @@ EvaluationResult Evaluator::run() {
   for (std::size_t i = 3; i < counts.size(); ++i) result.confusion.push_back(count(i));
   for (const double loss : losses) result.loss += loss;
   if (result.samples > 0) result.loss /= static_cast<double>(result.samples);
+  result.guesses = std::move(guesses);
   return result;
 }
 
-void Evaluator::evaluate_batch(Executor& executor, const Batch& batch, double& loss,
-                               Tally& tally) const {
+// Every rank has those of its own batches; then all ranks have all.
+void Evaluator::gather(std::vector<Guesses>& guesses) const {
+  guesses.resize(parts_.dataset.size());
+  constexpr std::size_t fields = 1 + 2 * Guesses::best;
+  std::vector<double> flat;
+  flat.reserve(guesses.size() * fields);
+  for (const Guesses& sample : guesses) {
+    flat.push_back(sample.label);
+    for (const Guess& guess : sample.classes) {
+      flat.push_back(guess.label);
+      flat.push_back(guess.score);
+    }
+  }
+  parts_.communicator.all_reduce_sum(flat);
+  for (std::size_t i = 0; i < guesses.size(); ++i) {
+    const double* field = &flat[i * fields];
+    guesses[i].label = static_cast<std::int32_t>(*field++);
+    for (Guess& guess : guesses[i].classes) {
+      guess.label = static_cast<int>(*field++);
+      guess.score = static_cast<float>(*field++);
+    }
+  }
+}
+
+void Evaluator::note_guesses(std::span<const float> scores, std::int32_t label,
+                             Guesses& guesses) const {
+  guesses.label = label;
+  std::vector<Guess> all;
+  for (int c = 0; c < classes_; ++c) all.push_back({c, scores[c]});
+  const int best = std::min(Guesses::best, classes_);
+  std::ranges::partial_sort(all, all.begin() + best, std::ranges::greater{}, &Guess::score);
+  std::copy_n(all.begin(), best, guesses.classes.begin());
+}
+
+// `guesses`: of the batch's rows, or null.
+void Evaluator::evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally,
+                               Guesses* guesses) const {
   executor.forward({.images = batch.images.data(), .labels = batch.labels.data()});
   const std::span<const float> losses = executor.losses();
   const std::span<const float> logits = executor.logits();
@@ -134,6 +192,7 @@ void Evaluator::evaluate_batch(Executor& executor, const Batch& batch, double& l
     tally.top1 += rank == 0;
     tally.top5 += rank < 5;
     tally.confusion[std::size_t(label) * classes_ + best_of(scores)] += 1;
+    if (guesses) note_guesses(scores, label, guesses[row]);
   }
 }
 

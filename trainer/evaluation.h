@@ -5,6 +5,7 @@
 // same bits for any number of ranks and threads.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -19,6 +20,18 @@
 
 namespace convoy {
 
+struct Guess {
+  int label = 0;
+  float score = 0;  // logit
+};
+
+// The classes guessed for one sample, the best first, and its own.
+struct Guesses {
+  static constexpr int best = 5;
+  std::int32_t label = 0;
+  std::array<Guess, best> classes{};  // of a network with fewer classes, the first so many
+};
+
 struct EvaluationResult {
   int classes = 0;
   std::uint64_t samples = 0;  // those with a label
@@ -26,6 +39,7 @@ struct EvaluationResult {
   std::uint64_t top1 = 0;     // hits
   std::uint64_t top5 = 0;
   std::vector<std::uint64_t> confusion;  // [classes, classes]: how often label -> predicted
+  std::vector<Guesses> guesses;          // by sample of the split, if they were asked for
 
   double top1_share() const { return share(top1, samples); }
   double top5_share() const { return share(top5, samples); }
@@ -44,6 +58,11 @@ std::string class_table(const EvaluationResult& result, std::span<const std::str
 // The matrix as tab-separated text with a head line; rows are labels.
 std::string confusion_table(const EvaluationResult& result, std::span<const std::string> names);
 
+// A head line, then per sample its name, its label, and the best classes with their logits; tab-
+// separated.
+std::string guess_table(const EvaluationResult& result, std::span<const std::string> samples,
+                        std::span<const std::string> names);
+
 class Evaluator {
  public:
   struct Parts {
@@ -55,6 +74,7 @@ class Evaluator {
     const Parameters& parameters;
     PreparedWeights& prepared;
     int loader_threads = 1;
+    bool guesses = false;
   };
   // The references must outlive the evaluator.
   explicit Evaluator(Parts parts);
@@ -64,7 +84,10 @@ class Evaluator {
 
  private:
   struct Tally;
-  void evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally) const;
+  void evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally,
+                      Guesses* guesses) const;
+  void note_guesses(std::span<const float> scores, std::int32_t label, Guesses& guesses) const;
+  void gather(std::vector<Guesses>& guesses) const;
 
   Parts parts_;
   int rows_;  // of a batch

@@ -27,19 +27,24 @@ TrainingOutcome train(const Config& config, Communicator& communicator,
                       const TrainingHooks& hooks = {});
 
 struct EvaluationRequest {
-  std::filesystem::path source;  // a run folder (its newest whole checkpoint) or a checkpoint
-  std::string data;              // "": as in training
-  std::string split;             // "": the validation split of the training
-  int threads = 0;               // worker threads per rank; 0: its share of the host's cores
-  bool ema = true;               // the average of the weights, if the checkpoint has one
+  // A run folder (its newest whole checkpoint) or a checkpoint; with `weights` a configuration.
+  std::filesystem::path source;
+  std::filesystem::path weights;       // a safetensors file from anywhere, or ""
+  std::vector<std::string> overrides;  // of the configuration: "key.key=value"
+  std::string data;                    // "": as in training
+  std::string split;                   // "": the validation split of the training
+  bool guesses = false;                // keep the best classes of every sample
+  bool ema = true;                     // the average of the weights, if the checkpoint has one
+  int threads = 0;                     // worker threads per rank; 0: its share of the host's cores
 };
 
 struct EvaluationReport {
-  std::filesystem::path checkpoint;
-  bool ema = false;  // the average was evaluated
+  std::filesystem::path checkpoint;  // or file of weights
+  bool ema = false;                  // the average was evaluated
   std::uint64_t step = 0;
   std::string split;
   std::vector<std::string> class_names;
+  std::vector<std::string> sample_names;  // of the split, if guesses are kept
   EvaluationResult result;
 };
 

@@ -31,10 +31,11 @@ std::string as_json(const EvaluationReport& report) {
 std::string as_text(const EvaluationReport& report) {
   const EvaluationResult& result = report.result;
   return fmt::format(
-      "{}\n{} of {}: {} samples\nloss   {:.6f}\ntop-1  {:.2f}% ({})\n"
+      "{}\n{}{}: {} samples\nloss   {:.6f}\ntop-1  {:.2f}% ({})\n"
       "top-5  {:.2f}% ({})\n\n{}",
       report.checkpoint.string(), report.split,
-      fmt::format("step {}{}", report.step, report.ema ? ", average of weights" : ""),
+      (report.step == 0 ? "" : fmt::format(" of step {}", report.step)) +
+          (report.ema ? ", average of weights" : ""),
       result.samples, result.loss, 100 * result.top1_share(), result.top1,
       100 * result.top5_share(), result.top5, class_table(result, report.class_names));
 }
@@ -43,19 +44,30 @@ std::string as_text(const EvaluationReport& report) {
 
 ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator) {
   EvaluationRequest request;
-  std::string source, confusion;
+  std::string source, weights, confusion, predictions;
   bool json = false;
   bool raw = false;
-  Options options("convoy evaluate RUN_FOLDER|CHECKPOINT [options]",
-                  "Evaluates a checkpoint, every sample of the split once, alone or on all ranks\n"
-                  "of mpirun or srun: the same figures for any number of them.");
-  options.word("RUN_FOLDER|CHECKPOINT", source, "a run's newest checkpoint, or one of them")
+  Options options(
+      "convoy evaluate RUN_FOLDER|CHECKPOINT|CONFIG [options]",
+      "Evaluates a checkpoint, or a file of weights from anywhere under a configuration\n"
+      "that names its model and prepares its images: every sample of the split once,\n"
+      "alone or on all ranks of mpirun or srun, with the same figures for any number\n"
+      "of them.");
+  options
+      .word("RUN_FOLDER|CHECKPOINT|CONFIG", source,
+            "a run's newest checkpoint, or one of them; with --weights a configuration")
+      .add("weights FILE", boost::program_options::value(&weights), "safetensors file to evaluate")
+      .add("set KEY=VALUE", boost::program_options::value(&request.overrides),
+           "override a setting of the configuration; may be repeated")
       .add("data DIR", boost::program_options::value(&request.data),
            "data set (default: the run's)")
       .add("split NAME", boost::program_options::value(&request.split),
            "split (default: the run's validation split)")
       .add("confusion FILE", boost::program_options::value(&confusion),
            "also write the confusion matrix to this file, as tab-separated text")
+      .add("predictions FILE", boost::program_options::value(&predictions),
+           "also write the five best classes of each sample and their logits to this file, as "
+           "tab-separated text")
       .flag("no-ema", raw, "the weights themselves, where the run kept their average")
       .flag("json", json, "print one JSON object instead of text")
       .add("threads N", option(request.threads), "per rank; 0: its share of the cores");
@@ -64,12 +76,18 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
   if (!wanted) return ExitCode::done;
 
   request.source = source;
+  request.weights = weights;
+  request.guesses = !predictions.empty();
   request.ema = !raw;
   const EvaluationReport report = evaluate(request, communicator);
   by_root(communicator, [&] {
     std::cout << (json ? as_json(report) : as_text(report)) << std::flush;
     if (!confusion.empty()) {
       write_file_atomically(confusion, confusion_table(report.result, report.class_names));
+    }
+    if (!predictions.empty()) {
+      write_file_atomically(predictions,
+                            guess_table(report.result, report.sample_names, report.class_names));
     }
   });
   return ExitCode::done;

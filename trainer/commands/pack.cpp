@@ -2,9 +2,11 @@
 #include "data/pack.h"
 
 #include <algorithm>
+#include <sstream>
 
 #include "cluster/environment.h"
 #include "data/dataset.h"
+#include "ops/core/file.h"
 #include "ops/core/log.h"
 #include "trainer/commands/commands.h"
 
@@ -31,12 +33,29 @@ std::uint64_t bytes_of(const std::string& text) {
   return number << shift;
 }
 
+// The first column of each line.
+std::vector<std::string> classes_of(const std::string& file) {
+  std::vector<std::string> names;
+  std::istringstream lines(read_file(file));
+  for (std::string line; std::getline(lines, line);) {
+    names.push_back(line.substr(0, line.find_first_of("\t\r")));
+    require(!names.back().empty(), ExitCode::data, fmt::format("{}:{}", file, names.size()),
+            "names no class, expected one in the first column of every line");
+  }
+  require(!names.empty(), ExitCode::data, file, "is empty, expected a class in every line");
+  std::vector<std::string> sorted = names;
+  std::ranges::sort(sorted);
+  const auto twin = std::ranges::adjacent_find(sorted);
+  if (twin != sorted.end()) fail(ExitCode::data, file, "names the class {} twice", *twin);
+  return names;
+}
+
 }  // namespace
 
 ExitCode pack_command(const Arguments& arguments, Communicator&) {
   PackOptions pack_options;
   pack_options.threads = usable_cores();
-  std::string source, out, labels, shard_size = "1G", bad = "fail";
+  std::string source, out, labels, classes, shard_size = "1G", bad = "fail";
   bool keep_order = false;
   Options options(
       "convoy pack SOURCE --out DIR [options]",
@@ -49,6 +68,9 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
       .add("out DIR", required_option(out), "folder of the data set; splits are added to it")
       .add("split NAME", option(pack_options.split), "name of the split")
       .add("labels FILE", boost::program_options::value(&labels), "IDX file of labels")
+      .add("classes FILE", boost::program_options::value(&classes),
+           "all classes in the order of their numbers, one folder name in the first column of each "
+           "line; folders may be missing (default: the folders, sorted)")
       .add("shard-size SIZE", option(shard_size), "bytes of images per shard, roughly (K, M, G)")
       .add("seed N", option(pack_options.seed), "of the order in which samples are stored")
       .flag("keep-order", keep_order, "store samples in the order of the source")
@@ -64,6 +86,13 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
   pack_options.bad = bad == "skip" ? BadPolicy::skip : BadPolicy::fail;
   if (std::filesystem::exists(pack_options.output / "manifest.h5")) {
     pack_options.class_names = Dataset(out, splits_of(out).front()).class_names();
+  }
+  if (!classes.empty()) {
+    const std::vector<std::string> listed = classes_of(classes);
+    require(pack_options.class_names.empty() || pack_options.class_names == listed, ExitCode::data,
+            classes, "does not list the {} classes of the splits that {} has already",
+            pack_options.class_names.size(), out);
+    pack_options.class_names = listed;
   }
   const PackReport report = pack(source, labels, pack_options);
   for (std::size_t i = 0; i < std::min(report.events.size(), events_shown); ++i) {
