@@ -124,7 +124,7 @@ class Passes {
       : backend_(make_onednn_backend(1, winograd)),
         to_weights_(*backend_, c.op, {images}, variant(images, false)),
         to_source_(*backend_, c.op, {images}, variant(images, true)) {
-    const OpInputs inputs = random_inputs(c.op, {images}, 1);
+    const OpInputs inputs = random_inputs({c.name, c.op, {images}}, 1);
     to_weights_.load(inputs);
     to_source_.load(inputs);
   }

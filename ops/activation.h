@@ -10,9 +10,10 @@
 
 namespace convoy {
 
-enum class ActivationKind { relu, sigmoid, tanh };
+enum class ActivationKind { relu, relu6, sigmoid, tanh };
 
-// relu: max(0, x); sigmoid: 1 / (1 + exp(-x)); tanh. The gradient is computed from dst alone.
+// relu: max(0, x); relu6: that, cut off at 6; sigmoid: 1 / (1 + exp(-x)); tanh. The gradient is
+// computed from dst alone.
 struct Activation {
   ActivationKind kind = ActivationKind::relu;
 };

@@ -58,6 +58,9 @@ class Graph {
 inline Value conv2d(Graph& g, std::string name, Value x, Conv conv) {
   return g.add(std::move(name), conv, {x});
 }
+inline Value local_conv2d(Graph& g, std::string name, Value x, LocalConv conv) {
+  return g.add(std::move(name), conv, {x});
+}
 inline Value linear(Graph& g, std::string name, Value x, Linear linear) {
   return g.add(std::move(name), linear, {x});
 }
@@ -67,8 +70,14 @@ inline Value pool2d(Graph& g, std::string name, Value x, Pool pool) {
 inline Value global_pool(Graph& g, std::string name, Value x) {
   return g.add(std::move(name), GlobalPool{}, {x});
 }
+inline Value adaptive_pool(Graph& g, std::string name, Value x, AdaptivePool pool) {
+  return g.add(std::move(name), pool, {x});
+}
 inline Value batch_norm(Graph& g, std::string name, Value x, BatchNorm bn = {}) {
   return g.add(std::move(name), bn, {x});
+}
+inline Value lrn(Graph& g, std::string name, Value x, Lrn lrn = {}) {
+  return g.add(std::move(name), lrn, {x});
 }
 inline Value activation(Graph& g, std::string name, Value x, ActivationKind kind) {
   return g.add(std::move(name), Activation{kind}, {x});
@@ -76,14 +85,30 @@ inline Value activation(Graph& g, std::string name, Value x, ActivationKind kind
 inline Value relu(Graph& g, std::string name, Value x) {
   return activation(g, std::move(name), x, ActivationKind::relu);
 }
+inline Value relu6(Graph& g, std::string name, Value x) {
+  return activation(g, std::move(name), x, ActivationKind::relu6);
+}
+inline Value softmax(Graph& g, std::string name, Value x) {
+  return g.add(std::move(name), Softmax{}, {x});
+}
+inline Value dropout(Graph& g, std::string name, Value x, float probability) {
+  const auto layer = static_cast<std::uint32_t>(g.values());
+  return g.add(std::move(name), Dropout{.probability = probability, .layer = layer}, {x});
+}
 inline Value add(Graph& g, std::string name, Value a, Value b) {
   return g.add(std::move(name), Add{}, {a, b});
+}
+inline Value concat(Graph& g, std::string name, std::vector<Value> inputs) {
+  return g.add(std::move(name), Concat{}, std::move(inputs));
 }
 inline Value flatten(Graph& g, std::string name, Value x) {
   return g.add(std::move(name), Flatten{}, {x});
 }
-inline Value softmax_loss(Graph& g, std::string name, Value x) {
-  return g.add(std::move(name), SoftmaxLoss{}, {x});
+inline Value softmax_loss(Graph& g, std::string name, Value x, SoftmaxLoss loss = {}) {
+  return g.add(std::move(name), loss, {x});
+}
+inline Value squared_error(Graph& g, std::string name, Value x, SquaredError loss = {}) {
+  return g.add(std::move(name), loss, {x});
 }
 
 }  // namespace convoy

@@ -31,6 +31,14 @@ inline const Shape& require_rows(std::string_view place, std::span<const Shape> 
   return inputs[0];
 }
 
+// One input, either of these.
+inline const Shape& require_images_or_rows(std::string_view place, std::span<const Shape> inputs) {
+  require_inputs(place, inputs, 1);
+  require(inputs[0].rank() == 4 || inputs[0].rank() == 2, ExitCode::config, place,
+          "input is {}, expected images [N, C, H, W] or rows [N, features]", inputs[0].text());
+  return inputs[0];
+}
+
 // Two inputs of one shape.
 inline const Shape& require_pair(std::string_view place, std::span<const Shape> inputs) {
   require_inputs(place, inputs, 2);

@@ -49,6 +49,10 @@ class Random {
         counter_{0, static_cast<std::uint32_t>(index), static_cast<std::uint32_t>(index >> 32),
                  epoch} {}
 
+  // For whoever draws many blocks at once: counter()[0] numbers the next block.
+  constexpr const PhiloxKey& key() const { return key_; }
+  constexpr const PhiloxCounter& counter() const { return counter_; }
+
   static constexpr std::uint32_t min() { return 0; }
   static constexpr std::uint32_t max() { return 0xFFFFFFFFu; }
 

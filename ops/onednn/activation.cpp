@@ -10,7 +10,7 @@ namespace {
 
 class ActivationKernel : public Kernel {
  public:
-  ActivationKernel(dnnl::algorithm algorithm, const KernelRequest& request, Context& context) {
+  ActivationKernel(const Eltwise& function, const KernelRequest& request, Context& context) {
     const MemoryDesc data = context.memory_desc(request.src[0]);
     const bool training = request.mode == Mode::training;
     spec_.src = {request.src[0]};
@@ -18,13 +18,13 @@ class ActivationKernel : public Kernel {
     spec_.backward_reads_dst = true;
     spec_.forward_in_place = true;
     spec_.backward_in_place = true;
-    const auto forward = eltwise_forward(context.engine(), training, algorithm, data);
+    const auto forward = eltwise_forward(context.engine(), training, function, data);
     spec_.algorithm = forward.impl_info_str();
     forward_ = Call(context, dnnl::eltwise_forward(forward));
     forward_.declare(DNNL_ARG_SRC, data);
     forward_.declare(DNNL_ARG_DST, data);
     if (!training) return;
-    const auto backward = eltwise_backward(context.engine(), algorithm, data, forward);
+    const auto backward = eltwise_backward(context.engine(), function, data, forward);
     backward_ = Call(context, dnnl::eltwise_backward(backward));
     backward_.declare(DNNL_ARG_DST, data);
     backward_.declare(DNNL_ARG_DIFF_DST, data);
@@ -49,6 +49,20 @@ class ActivationKernel : public Kernel {
   Call backward_;
 };
 
+Eltwise function_of(ActivationKind kind) {
+  switch (kind) {
+    case ActivationKind::relu:
+      return {dnnl::algorithm::eltwise_relu_use_dst_for_bwd};
+    case ActivationKind::relu6:
+      return {dnnl::algorithm::eltwise_clip_v2_use_dst_for_bwd, 0, 6};
+    case ActivationKind::sigmoid:
+      return {dnnl::algorithm::eltwise_logistic_use_dst_for_bwd};
+    case ActivationKind::tanh:
+      return {dnnl::algorithm::eltwise_tanh_use_dst_for_bwd};
+  }
+  fail(ExitCode::internal, "activation", "kind {} is unknown", static_cast<int>(kind));
+}
+
 class AddKernel : public Kernel {
  public:
   explicit AddKernel(const KernelRequest& request) {
@@ -67,16 +81,14 @@ class AddKernel : public Kernel {
   }
 
  private:
-  static float* floats(std::byte* data) { return reinterpret_cast<float*>(data); }
-  static const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
   std::size_t count() const { return spec_.dst.bytes / sizeof(float); }
 };
 
-class FlattenKernel : public Kernel {
+class AliasKernel : public Kernel {
  public:
-  FlattenKernel(const Shape& dst, const KernelRequest& request) {
-    spec_.src = {plain_desc(request.src[0].shape)};
-    spec_.dst = plain_desc(dst);
+  AliasKernel(const TensorDesc& src, const TensorDesc& dst) {
+    spec_.src = {src};
+    spec_.dst = dst;
     spec_.forward_in_place = true;
     spec_.backward_in_place = true;
     spec_.algorithm = "alias";
@@ -133,18 +145,7 @@ class ReorderKernel : public Kernel {
 
 std::unique_ptr<Kernel> make_kernel(const Activation& op, const KernelRequest& request,
                                     Context& context) {
-  switch (op.kind) {
-    case ActivationKind::relu:
-      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_relu_use_dst_for_bwd,
-                                                request, context);
-    case ActivationKind::sigmoid:
-      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_logistic_use_dst_for_bwd,
-                                                request, context);
-    case ActivationKind::tanh:
-      return std::make_unique<ActivationKernel>(dnnl::algorithm::eltwise_tanh_use_dst_for_bwd,
-                                                request, context);
-  }
-  fail(ExitCode::internal, request.place, "unknown activation");
+  return std::make_unique<ActivationKernel>(function_of(op.kind), request, context);
 }
 
 std::unique_ptr<Kernel> make_kernel(const Add&, const KernelRequest& request, Context&) {
@@ -153,7 +154,12 @@ std::unique_ptr<Kernel> make_kernel(const Add&, const KernelRequest& request, Co
 
 std::unique_ptr<Kernel> make_kernel(const Flatten& op, const KernelRequest& request, Context&) {
   const std::array inputs{request.src[0].shape};
-  return std::make_unique<FlattenKernel>(output_shape(op, request.place, inputs), request);
+  return make_alias_kernel(plain_desc(inputs[0]),
+                           plain_desc(output_shape(op, request.place, inputs)));
+}
+
+std::unique_ptr<Kernel> make_alias_kernel(const TensorDesc& src, const TensorDesc& dst) {
+  return std::make_unique<AliasKernel>(src, dst);
 }
 
 std::unique_ptr<Kernel> make_reorder_kernel(const TensorDesc& from, const TensorDesc& to,

@@ -59,13 +59,30 @@ dnnl::pooling_backward::primitive_desc pool_backward(
     const dnnl::engine& engine, const PoolShape& shape,
     const dnnl::pooling_forward::primitive_desc& hint);
 
-// Element-wise functions whose backward pass reads dst, so that forward may work in place.
+// An element-wise function whose backward pass reads dst, so that forward may work in place.
+struct Eltwise {
+  dnnl::algorithm algorithm;
+  float alpha = 0, beta = 0;
+};
+
 dnnl::eltwise_forward::primitive_desc eltwise_forward(const dnnl::engine& engine, bool training,
-                                                      dnnl::algorithm algorithm,
+                                                      const Eltwise& function,
                                                       const MemoryDesc& data);
 dnnl::eltwise_backward::primitive_desc eltwise_backward(
-    const dnnl::engine& engine, dnnl::algorithm algorithm, const MemoryDesc& data,
+    const dnnl::engine& engine, const Eltwise& function, const MemoryDesc& data,
     const dnnl::eltwise_forward::primitive_desc& hint);
+
+// Local response normalisation across channels.
+struct LrnShape {
+  MemoryDesc data;
+  int size;
+  float alpha, beta, k;
+};
+
+dnnl::lrn_forward::primitive_desc lrn_forward(const dnnl::engine& engine, bool training,
+                                              const LrnShape& shape);
+dnnl::lrn_backward::primitive_desc lrn_backward(const dnnl::engine& engine, const LrnShape& shape,
+                                                const dnnl::lrn_forward::primitive_desc& hint);
 
 Dims dims_of(const MemoryDesc& desc);
 // "nChw16c"-like name of the physical order, for people and for the agreement of ranks.

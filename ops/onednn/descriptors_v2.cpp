@@ -89,17 +89,33 @@ dnnl::pooling_backward::primitive_desc pool_backward(
 }
 
 dnnl::eltwise_forward::primitive_desc eltwise_forward(const dnnl::engine& engine, bool training,
-                                                      dnnl::algorithm algorithm,
+                                                      const Eltwise& function,
                                                       const MemoryDesc& data) {
-  return {dnnl::eltwise_forward::desc(forward_kind(training), algorithm, data, 0.f, 0.f),
+  return {dnnl::eltwise_forward::desc(forward_kind(training), function.algorithm, data,
+                                      function.alpha, function.beta),
           user_scratchpad(), engine};
 }
 
 dnnl::eltwise_backward::primitive_desc eltwise_backward(
-    const dnnl::engine& engine, dnnl::algorithm algorithm, const MemoryDesc& data,
+    const dnnl::engine& engine, const Eltwise& function, const MemoryDesc& data,
     const dnnl::eltwise_forward::primitive_desc& hint) {
-  return {dnnl::eltwise_backward::desc(algorithm, data, data, 0.f, 0.f), user_scratchpad(), engine,
-          hint};
+  return {
+      dnnl::eltwise_backward::desc(function.algorithm, data, data, function.alpha, function.beta),
+      user_scratchpad(), engine, hint};
+}
+
+dnnl::lrn_forward::primitive_desc lrn_forward(const dnnl::engine& engine, bool training,
+                                              const LrnShape& s) {
+  return {dnnl::lrn_forward::desc(forward_kind(training), dnnl::algorithm::lrn_across_channels,
+                                  s.data, s.size, s.alpha, s.beta, s.k),
+          user_scratchpad(), engine};
+}
+
+dnnl::lrn_backward::primitive_desc lrn_backward(const dnnl::engine& engine, const LrnShape& s,
+                                                const dnnl::lrn_forward::primitive_desc& hint) {
+  return {dnnl::lrn_backward::desc(dnnl::algorithm::lrn_across_channels, s.data, s.data, s.size,
+                                   s.alpha, s.beta, s.k),
+          user_scratchpad(), engine, hint};
 }
 
 Dims dims_of(const MemoryDesc& desc) {

@@ -87,15 +87,46 @@ dnnl::pooling_backward::primitive_desc pool_backward(
 }
 
 dnnl::eltwise_forward::primitive_desc eltwise_forward(const dnnl::engine& engine, bool training,
-                                                      dnnl::algorithm algorithm,
+                                                      const Eltwise& function,
                                                       const MemoryDesc& data) {
-  return {engine, forward_kind(training), algorithm, data, data, 0.f, 0.f, user_scratchpad()};
+  return {engine, forward_kind(training), function.algorithm, data,
+          data,   function.alpha,         function.beta,      user_scratchpad()};
 }
 
 dnnl::eltwise_backward::primitive_desc eltwise_backward(
-    const dnnl::engine& engine, dnnl::algorithm algorithm, const MemoryDesc& data,
+    const dnnl::engine& engine, const Eltwise& function, const MemoryDesc& data,
     const dnnl::eltwise_forward::primitive_desc& hint) {
-  return {engine, algorithm, data, data, data, 0.f, 0.f, hint, user_scratchpad()};
+  return {engine, function.algorithm, data, data, data, function.alpha, function.beta,
+          hint,   user_scratchpad()};
+}
+
+dnnl::lrn_forward::primitive_desc lrn_forward(const dnnl::engine& engine, bool training,
+                                              const LrnShape& s) {
+  return {engine,
+          forward_kind(training),
+          dnnl::algorithm::lrn_across_channels,
+          s.data,
+          s.data,
+          s.size,
+          s.alpha,
+          s.beta,
+          s.k,
+          user_scratchpad()};
+}
+
+dnnl::lrn_backward::primitive_desc lrn_backward(const dnnl::engine& engine, const LrnShape& s,
+                                                const dnnl::lrn_forward::primitive_desc& hint) {
+  return {engine,
+          dnnl::algorithm::lrn_across_channels,
+          s.data,
+          s.data,
+          s.data,
+          s.size,
+          s.alpha,
+          s.beta,
+          s.k,
+          hint,
+          user_scratchpad()};
 }
 
 Dims dims_of(const MemoryDesc& desc) {

@@ -23,6 +23,22 @@ std::unique_ptr<Kernel> make_kernel(const Flatten& op, const KernelRequest& requ
                                     Context& context);
 std::unique_ptr<Kernel> make_kernel(const SoftmaxLoss& op, const KernelRequest& request,
                                     Context& context);
+std::unique_ptr<Kernel> make_kernel(const LocalConv& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const AdaptivePool& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Lrn& op, const KernelRequest& request, Context& context);
+std::unique_ptr<Kernel> make_kernel(const Softmax& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Dropout& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const Concat& op, const KernelRequest& request,
+                                    Context& context);
+std::unique_ptr<Kernel> make_kernel(const SquaredError& op, const KernelRequest& request,
+                                    Context& context);
+
+// Its output is its input under another name: nothing to do where they share their memory.
+std::unique_ptr<Kernel> make_alias_kernel(const TensorDesc& src, const TensorDesc& dst);
 
 // Copies from one layout to another, and back in the backward pass.
 std::unique_ptr<Kernel> make_reorder_kernel(const TensorDesc& from, const TensorDesc& to,

@@ -1,34 +1,14 @@
-// Compiled once per instruction set, with CONVOY_LOOPS naming the table that it defines. Includes
+// Compiled once per instruction set, with CONVOY_ISA naming the namespace of the table that it
+// defines. Includes
 // nothing that has inline functions, so that no code for a newer processor can end up in a shared
 // one.
 #include "ops/onednn/loops.h"
 
+#include "ops/onednn/vector.h"
+
 namespace convoy::onednn {
 namespace {
 
-template <int Width>
-struct VectorOf;
-template <>
-struct VectorOf<8> {
-  using type = float __attribute__((vector_size(32), may_alias));
-};
-template <>
-struct VectorOf<16> {
-  using type = float __attribute__((vector_size(64), may_alias));
-};
-
-// The map's memory is aligned to a cache line and each pixel's chunk to its width.
-template <int Width>
-using Vector = typename VectorOf<Width>::type;
-
-template <int Width>
-Vector<Width> load(const float* from) {
-  return *reinterpret_cast<const Vector<Width>*>(from);
-}
-template <int Width>
-void store(float* to, Vector<Width> value) {
-  *reinterpret_cast<Vector<Width>*>(to) = value;
-}
 template <int Width>
 Vector<Width> load_channels(const float* from) {
   Vector<Width> value;
@@ -224,6 +204,7 @@ void any_gradient(const ChannelChunks& map, std::int64_t chunk, const NormGradie
 
 }  // namespace
 
-const Loops CONVOY_LOOPS = {add, any_statistics, any_normalize, any_gradient_sums, any_gradient};
+const Loops CONVOY_ISA::loops = {add, any_statistics, any_normalize, any_gradient_sums,
+                                 any_gradient};
 
 }  // namespace convoy::onednn

@@ -61,9 +61,15 @@ struct Loops {
                    float* diff_src, const float* factor, const float* constant, const float* slope);
 };
 
-extern const Loops loops_portable;
-extern const Loops loops_avx2;
-extern const Loops loops_avx512;
+namespace portable {
+extern const Loops loops;
+}
+namespace avx2 {
+extern const Loops loops;
+}
+namespace avx512 {
+extern const Loops loops;
+}
 
 // For this processor.
 const Loops& best_loops();

@@ -22,6 +22,8 @@ class Context {
   int threads() const { return threads_; }
   Winograd winograd() const { return winograd_; }
   const dnnl::engine& engine() const { return engine_; }
+  // Channels in a block of the layout that our own loops like.
+  int simd_width() const { return simd_width_; }
   // The number of a memory descriptor; 0 for row-major ones.
   Layout intern(const MemoryDesc& desc);
   TensorDesc tensor(const Shape& logical, const MemoryDesc& desc);
@@ -43,6 +45,14 @@ class Context {
   mutable std::mutex mutex_;
   std::vector<MemoryDesc> layouts_;
 };
+
+// Memory of a tensor of floats.
+inline float* floats(std::byte* data) {
+  return reinterpret_cast<float*>(data);
+}
+inline const float* floats(const std::byte* data) {
+  return reinterpret_cast<const float*>(data);
+}
 
 Dims dims_of(const Shape& shape);
 // Row-major float tensor.

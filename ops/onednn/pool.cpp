@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/onednn/kernels.h"
+#include "ops/onednn/window_pool.h"
 
 namespace convoy::onednn {
 namespace {
@@ -12,13 +13,14 @@ class PoolKernel : public Kernel {
   PoolKernel(dnnl::algorithm algorithm, const Pool& op, const Shape& dst,
              const KernelRequest& request, Context& context) {
     const bool training = request.mode == Mode::training;
+    const Padding pad = reached_padding(op, request.src[0].shape, dst);
     PoolShape shape{.algorithm = algorithm,
                     .src = context.memory_desc(request.src[0]),
                     .dst = any(dims_of(dst)),
                     .strides = {op.stride.h, op.stride.w},
                     .kernel = {op.kernel.h, op.kernel.w},
                     .pad_before = {op.pad.top, op.pad.left},
-                    .pad_after = {op.pad.bottom, op.pad.right}};
+                    .pad_after = {pad.bottom, pad.right}};
     const auto forward = pool_forward(context.engine(), training, shape);
     shape.dst = forward.dst_desc();
     spec_.src = {request.src[0]};
@@ -68,13 +70,27 @@ dnnl::algorithm algorithm_of(const Pool& op) {
                           : dnnl::algorithm::pooling_avg_exclude_padding;
 }
 
+bool reaches_beyond_padding(const Pool& op, const Shape& src, const Shape& dst) {
+  const Padding reached = reached_padding(op, src, dst);
+  return reached.bottom > op.pad.bottom || reached.right > op.pad.right;
+}
+
 }  // namespace
 
 std::unique_ptr<Kernel> make_kernel(const Pool& op, const KernelRequest& request,
                                     Context& context) {
   const std::array inputs{request.src[0].shape};
-  return std::make_unique<PoolKernel>(algorithm_of(op), op, output_shape(op, request.place, inputs),
-                                      request, context);
+  const Shape dst = output_shape(op, request.place, inputs);
+  Pool pool = op;
+  if (reaches_beyond_padding(op, inputs[0], dst)) {
+    if (op.pad == Padding(0)) {
+      pool.count_padding = false;  // there is none, and what lies beyond does not count either
+    } else if (op.kind == PoolKind::average && op.count_padding) {
+      return make_window_pool(windows_of(op, inputs[0], dst), request);
+    }
+  }
+  if (op.kind == PoolKind::l2) return make_window_pool(windows_of(op, inputs[0], dst), request);
+  return std::make_unique<PoolKernel>(algorithm_of(pool), pool, dst, request, context);
 }
 
 std::unique_ptr<Kernel> make_kernel(const GlobalPool& op, const KernelRequest& request,
@@ -84,6 +100,20 @@ std::unique_ptr<Kernel> make_kernel(const GlobalPool& op, const KernelRequest& r
   const Pool pool{.kind = PoolKind::average, .kernel = whole, .stride = whole};
   return std::make_unique<PoolKernel>(algorithm_of(pool), pool,
                                       output_shape(op, request.place, inputs), request, context);
+}
+
+std::unique_ptr<Kernel> make_kernel(const AdaptivePool& op, const KernelRequest& request,
+                                    Context& context) {
+  const Shape& src = request.src[0].shape;
+  if (src[2] == op.height && src[3] == op.width) {
+    return make_alias_kernel(request.src[0], request.src[0]);
+  }
+  if (src[2] % op.height == 0 && src[3] % op.width == 0) {
+    const Extent part(static_cast<int>(src[2]) / op.height, static_cast<int>(src[3]) / op.width);
+    return make_kernel(Pool{.kind = PoolKind::average, .kernel = part, .stride = part}, request,
+                       context);
+  }
+  return make_window_pool(windows_of(op, src), request);
 }
 
 }  // namespace convoy::onednn

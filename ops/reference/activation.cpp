@@ -44,6 +44,8 @@ class ActivationKernel : public ElementwiseKernel {
     switch (op_.kind) {
       case ActivationKind::relu:
         return std::max(x, 0.0);
+      case ActivationKind::relu6:
+        return std::clamp(x, 0.0, 6.0);
       case ActivationKind::sigmoid:
         return 1.0 / (1.0 + std::exp(-x));
       case ActivationKind::tanh:
@@ -57,6 +59,8 @@ class ActivationKernel : public ElementwiseKernel {
     switch (op_.kind) {
       case ActivationKind::relu:
         return y > 0 ? 1 : 0;
+      case ActivationKind::relu6:
+        return y > 0 && y < 6 ? 1 : 0;
       case ActivationKind::sigmoid:
         return y * (1 - y);
       case ActivationKind::tanh:

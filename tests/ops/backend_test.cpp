@@ -60,7 +60,7 @@ TEST_P(BackendCase, EqualsTheReference) {
   const auto& [backend_name, c] = GetParam();
   const auto backend = backend_called(backend_name);
   const auto reference = make_reference_backend();
-  const OpInputs inputs = random_inputs(c.op, c.inputs, 1);
+  const OpInputs inputs = random_inputs(c, 1);
   const OpOutputs training = OpHarness(*reference, c.op, c.inputs).run(inputs);
   const OpOutputs inference =
       OpHarness(*reference, c.op, c.inputs, {.mode = Mode::inference}).run(inputs);
@@ -114,10 +114,21 @@ std::vector<float> spaced(std::size_t count, std::size_t first) {
 class NumericGradient : public testing::TestWithParam<OpCase> {
  protected:
   void SetUp() override {
-    inputs_ = random_inputs(GetParam().op, GetParam().inputs, 2);
+    inputs_ = random_inputs(GetParam(), 2);
     for (std::size_t i = 0; i < inputs_.src.size(); ++i) {
       inputs_.src[i] = spaced(inputs_.src[i].size(), 17 * i);
+      for (float& value : inputs_.src[i]) value *= GetParam().spread;
     }
+  }
+
+  // What the op cuts outputs off at, beside 0.
+  static float cap(const Op& op) {
+    const auto* activation = std::get_if<Activation>(&op);
+    return activation && activation->kind == ActivationKind::relu6 ? 6.0f : 0.0f;
+  }
+  static double loss_weight(const Op& op) {
+    if (const auto* loss = std::get_if<SoftmaxLoss>(&op)) return loss->weight;
+    return std::get<SquaredError>(op).weight;
   }
 
   // The scalar whose gradient backward computes; and which outputs a ReLU has cut off.
@@ -129,9 +140,9 @@ class NumericGradient : public testing::TestWithParam<OpCase> {
     cut.clear();
     for (std::size_t i = 0; i < dst.size(); ++i) {
       const bool loss = !inputs_.labels.empty();
-      sum += dst[i] * (loss ? double{inputs_.loss_scale}
+      sum += dst[i] * (loss ? loss_weight(GetParam().op) * inputs_.loss_scale
                             : double{inputs_.diff_dst[0][i]} + inputs_.diff_dst[1][i]);
-      cut.push_back(dst[i] == 0);
+      cut.push_back(dst[i] == 0 || dst[i] == cap(GetParam().op));
     }
     return sum;
   }

@@ -4,18 +4,9 @@
 #include <string>
 #include <vector>
 
-#include "ops/op.h"
+#include "tests/ops/op_case.h"
 
 namespace convoy::test {
-
-struct OpCase {
-  std::string name;  // of letters, digits and underscores
-  Op op;
-  std::vector<Shape> inputs;
-  // Greatest error of a backend's float32 result, relative to the largest magnitude of the
-  // reference's.
-  double tolerance = 1e-5;
-};
 
 inline std::vector<OpCase> conv_cases() {
   return {
@@ -42,6 +33,13 @@ inline std::vector<OpCase> conv_cases() {
        Conv{.out_channels = 6, .kernel = {1, 5}, .stride = {2, 1}, .pad = {0, 2, 0, 2}},
        {{2, 6, 5, 8}}},
       {"conv_asymmetric_pad", Conv{.out_channels = 16, .pad = {0, 0, 1, 1}}, {{2, 16, 6, 6}}},
+      {"conv_tensorflow_same_s2",
+       Conv{.out_channels = 16, .stride = 2, .pad = {0, 0, 1, 1}},
+       {{2, 3, 8, 6}}},
+      {"conv_tensorflow_same_s2_wide",
+       Conv{.out_channels = 32, .stride = 2, .pad = same_padding({8, 7}, 3, 2)},
+       {{2, 16, 8, 7}}},
+      {"conv_full", Conv{.out_channels = 16, .pad = full_padding(3)}, {{2, 6, 4, 5}}},
       {"conv_asymmetric_pad_s2",
        Conv{.out_channels = 16, .stride = 2, .pad = {0, 1, 2, 0}, .bias = true},
        {{2, 3, 8, 6}}},
@@ -59,6 +57,12 @@ inline std::vector<OpCase> conv_cases() {
       {"conv_depthwise_s2",
        Conv{.out_channels = 32, .stride = 2, .pad = 1, .groups = 32, .bias = true},
        {{3, 32, 8, 7}}},
+      {"conv_depthwise_tensorflow_same_s2",
+       Conv{.out_channels = 32, .stride = 2, .pad = {0, 0, 1, 1}, .groups = 32},
+       {{2, 32, 8, 8}}},
+      {"conv_depthwise_asymmetric_odd",
+       Conv{.out_channels = 6, .pad = {0, 0, 1, 1}, .groups = 6},
+       {{2, 6, 5, 6}}},
       {"conv_depthwise_odd", Conv{.out_channels = 6, .pad = 1, .groups = 6}, {{1, 6, 5, 5}}},
       {"conv_depthwise_multiplier", Conv{.out_channels = 6, .pad = 1, .groups = 3}, {{2, 3, 5, 5}}},
   };
@@ -89,6 +93,34 @@ inline std::vector<OpCase> winograd_cases() {
   };
 }
 
+inline std::vector<OpCase> local_conv_cases() {
+  return {
+      {"local_conv", LocalConv{.out_channels = 16, .bias = true}, {{2, 16, 6, 6}}},
+      {"local_conv_padded",
+       LocalConv{.out_channels = 5, .kernel = 5, .stride = 2, .pad = 2},
+       {{5, 3, 9, 8}}},
+      {"local_conv_asymmetric",
+       LocalConv{.out_channels = 6,
+                 .kernel = {2, 3},
+                 .stride = {1, 2},
+                 .pad = {0, 1, 1, 0},
+                 .bias = true},
+       {{3, 7, 5, 7}}},
+      {"local_conv_beyond_the_image",
+       LocalConv{.out_channels = 2, .kernel = 2, .pad = 2},
+       {{1, 2, 3, 3}}},
+      {"tiled_conv_1",
+       LocalConv{.out_channels = 17, .pad = 1, .tile = 1, .bias = true},
+       {{2, 3, 6, 5}}},
+      {"tiled_conv_2",
+       LocalConv{.out_channels = 16, .pad = 1, .tile = 2, .bias = true},
+       {{2, 6, 6, 6}}},
+      {"tiled_conv_uneven",
+       LocalConv{.out_channels = 4, .stride = 2, .pad = 1, .tile = {3, 2}},
+       {{2, 3, 9, 9}}},
+  };
+}
+
 inline std::vector<OpCase> linear_cases() {
   return {
       {"linear", Linear{.out_features = 16}, {{4, 32}}},
@@ -102,7 +134,7 @@ inline std::vector<OpCase> linear_cases() {
 }
 
 inline std::vector<OpCase> pool_cases() {
-  constexpr PoolKind max = PoolKind::max, average = PoolKind::average;
+  constexpr PoolKind max = PoolKind::max, average = PoolKind::average, l2 = PoolKind::l2;
   return {
       {"max_pool", Pool{.kind = max}, {{2, 16, 6, 6}}},
       {"max_pool_non_divisible", Pool{.kind = max}, {{3, 17, 7, 5}}},
@@ -127,6 +159,29 @@ inline std::vector<OpCase> pool_cases() {
       {"average_pool_asymmetric",
        Pool{.kind = average, .kernel = 3, .stride = 2, .pad = {0, 1, 2, 0}, .count_padding = false},
        {{2, 3, 7, 7}}},
+      {"max_pool_ceil", Pool{.kind = max, .kernel = 3, .ceil = true}, {{2, 16, 8, 6}}},
+      {"max_pool_ceil_padded",
+       Pool{.kind = max, .kernel = 3, .stride = 2, .pad = 1, .ceil = true},
+       {{2, 17, 6, 7}}},
+      {"max_pool_ceil_gaps", Pool{.kind = max, .stride = 3, .ceil = true}, {{2, 16, 7, 8}}},
+      {"max_pool_tensorflow_same",
+       Pool{.kind = max, .kernel = 3, .pad = {0, 0, 1, 1}},
+       {{2, 16, 8, 8}}},
+      {"average_pool_ceil", Pool{.kind = average, .kernel = 3, .ceil = true}, {{2, 16, 8, 7}}},
+      {"average_pool_ceil_padded",
+       Pool{.kind = average, .kernel = 3, .stride = 2, .pad = 1, .ceil = true},
+       {{2, 16, 8, 6}}},
+      {"average_pool_ceil_not_counted",
+       Pool{.kind = average, .kernel = 3, .pad = 1, .count_padding = false, .ceil = true},
+       {{2, 16, 8, 6}}},
+      {"l2_pool", Pool{.kind = l2}, {{2, 16, 6, 6}}},
+      {"l2_pool_padded", Pool{.kind = l2, .kernel = 3, .pad = 1}, {{2, 17, 7, 5}}},
+      {"l2_pool_ceil", Pool{.kind = l2, .kernel = 3, .ceil = true}, {{3, 5, 6, 8}}},
+      {"adaptive_pool", AdaptivePool{6, 6}, {{2, 16, 8, 7}}},
+      {"adaptive_pool_identity", AdaptivePool{5, 6}, {{2, 16, 5, 6}}},
+      {"adaptive_pool_even", AdaptivePool{4, 2}, {{2, 17, 8, 6}}},
+      {"adaptive_pool_larger", AdaptivePool{7, 7}, {{2, 16, 3, 4}}},
+      {"adaptive_pool_global", AdaptivePool{}, {{2, 16, 3, 4}}},
       {"global_pool", GlobalPool{}, {{3, 16, 7, 7}}},
       {"global_pool_odd", GlobalPool{}, {{2, 17, 3, 5}}},
       {"global_pool_one_pixel", GlobalPool{}, {{2, 16, 1, 1}}},
@@ -160,11 +215,13 @@ inline std::vector<OpCase> batch_norm_cases() {
 inline std::vector<OpCase> activation_cases() {
   std::vector<OpCase> cases;
   for (const auto& [name, kind] : {std::pair{"relu", ActivationKind::relu},
+                                   {"relu6", ActivationKind::relu6},
                                    {"sigmoid", ActivationKind::sigmoid},
                                    {"tanh", ActivationKind::tanh}}) {
-    cases.push_back({name, Activation{kind}, {{2, 16, 5, 5}}});
-    cases.push_back({std::string(name) + "_odd", Activation{kind}, {{3, 7, 3, 5}}});
-    cases.push_back({std::string(name) + "_rows", Activation{kind}, {{3, 13}}});
+    const float spread = kind == ActivationKind::relu6 ? 8 : 1;
+    cases.push_back({name, Activation{kind}, {{2, 16, 5, 5}}, 1e-5, spread});
+    cases.push_back({std::string(name) + "_odd", Activation{kind}, {{3, 7, 3, 5}}, 1e-5, spread});
+    cases.push_back({std::string(name) + "_rows", Activation{kind}, {{3, 13}}, 1e-5, spread});
   }
   cases.push_back({"add", Add{}, {{2, 16, 4, 4}, {2, 16, 4, 4}}});
   cases.push_back({"add_odd", Add{}, {{3, 5, 3, 7}, {3, 5, 3, 7}}});
@@ -174,19 +231,74 @@ inline std::vector<OpCase> activation_cases() {
   return cases;
 }
 
-inline std::vector<OpCase> softmax_loss_cases() {
+inline std::vector<OpCase> loss_cases() {
   return {
       {"softmax_loss", SoftmaxLoss{}, {{8, 10}}},
       {"softmax_loss_two_classes", SoftmaxLoss{}, {{5, 2}}},
       {"softmax_loss_one_row", SoftmaxLoss{}, {{1, 100}}},
+      {"softmax_loss_smoothing", SoftmaxLoss{.smoothing = 0.1f}, {{7, 10}}},
+      {"softmax_loss_weight", SoftmaxLoss{.weight = 0.3f}, {{7, 10}}},
+      {"softmax_loss_soft_labels", SoftmaxLoss{}, {{7, 10}}, 1e-5, 1, true},
+      {"softmax_loss_soft_smooth_weighted",
+       SoftmaxLoss{.smoothing = 0.1f, .weight = 0.3f},
+       {{7, 11}},
+       1e-5,
+       1,
+       true},
+      {"squared_error", SquaredError{}, {{7, 10}}},
+      {"squared_error_of_tanh", SquaredError{.on = 1, .off = -1, .weight = 0.3f}, {{6, 3}}},
+      {"squared_error_soft_labels", SquaredError{.off = -1}, {{7, 10}}, 1e-5, 1, true},
+  };
+}
+
+inline std::vector<OpCase> concat_cases() {
+  return {
+      {"concat", Concat{}, {{2, 16, 4, 4}, {2, 32, 4, 4}}},
+      {"concat_four", Concat{}, {{3, 16, 3, 5}, {3, 48, 3, 5}, {3, 16, 3, 5}, {3, 32, 3, 5}}},
+      {"concat_odd", Concat{}, {{2, 3, 5, 3}, {2, 17, 5, 3}, {2, 1, 5, 3}}},
+      {"concat_half_blocks", Concat{}, {{2, 8, 4, 4}, {2, 24, 4, 4}}},
+      {"concat_rows", Concat{}, {{3, 7}, {3, 5}}},
+      {"concat_eight", Concat{}, std::vector<Shape>(8, {2, 16, 2, 2})},
+  };
+}
+
+inline std::vector<OpCase> dropout_cases() {
+  return {
+      {"dropout_rows", Dropout{.probability = 0.5f, .layer = 3}, {{5, 256}}},
+      {"dropout_rows_odd", Dropout{.probability = 0.3f, .layer = 1}, {{3, 77}}},
+      {"dropout_maps", Dropout{.probability = 0.5f, .layer = 1}, {{2, 32, 5, 5}}},
+      {"dropout_maps_odd", Dropout{.probability = 0.9f}, {{3, 7, 3, 5}}},
+      {"dropout_one_pixel", Dropout{.probability = 0.2f}, {{2, 64, 1, 1}}},
+      {"dropout_none", Dropout{.probability = 0}, {{2, 16, 3, 3}}},
+  };
+}
+
+inline std::vector<OpCase> softmax_cases() {
+  return {
+      {"softmax_rows", Softmax{}, {{3, 10}}, 1e-5, 4},
+      {"softmax_maps", Softmax{}, {{2, 17, 3, 5}}},
+      {"softmax_one_class", Softmax{}, {{2, 1}}},
+  };
+}
+
+inline std::vector<OpCase> lrn_cases() {
+  const Lrn strong{.size = 5, .alpha = 2.0f, .beta = 0.75f, .k = 2.0f};
+  return {
+      {"lrn", strong, {{2, 32, 5, 5}}},
+      {"lrn_64", strong, {{2, 64, 6, 4}}},
+      {"lrn_odd", strong, {{3, 17, 4, 3}}},
+      {"lrn_few_channels", strong, {{2, 3, 4, 3}}},
+      {"lrn_size_3", Lrn{.size = 3, .alpha = 0.5f, .beta = 0.5f}, {{2, 16, 4, 4}}},
+      {"lrn_alexnet", Lrn{.size = 5, .alpha = 1e-4f, .beta = 0.75f, .k = 1}, {{1, 16, 7, 7}}},
   };
 }
 
 // Small, odd and many.
 inline std::vector<OpCase> op_cases() {
   std::vector<OpCase> all;
-  for (const auto& cases : {conv_cases(), linear_cases(), pool_cases(), batch_norm_cases(),
-                            activation_cases(), softmax_loss_cases()}) {
+  for (const auto& cases : {conv_cases(), local_conv_cases(), linear_cases(), pool_cases(),
+                            batch_norm_cases(), lrn_cases(), activation_cases(), softmax_cases(),
+                            dropout_cases(), concat_cases(), loss_cases()}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

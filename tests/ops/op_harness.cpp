@@ -30,25 +30,26 @@ TensorDesc bytes_desc(std::size_t bytes) {
 
 }  // namespace
 
-OpInputs random_inputs(const Op& op, const std::vector<Shape>& shapes, std::uint64_t seed) {
+OpInputs random_inputs(const OpCase& c, std::uint64_t seed) {
   Random random(seed, RandomUse::test, 0);
   OpInputs inputs;
-  for (const Shape& shape : shapes) {
-    inputs.src.push_back(uniform(shape.elements(), random, -0.8f, 1.2f));
+  for (const Shape& shape : c.inputs) {
+    inputs.src.push_back(uniform(shape.elements(), random, -0.8f * c.spread, 1.2f * c.spread));
   }
-  for (const ParameterSpec& parameter : parameters(op, shapes)) {
+  for (const ParameterSpec& parameter : parameters(c.op, c.inputs)) {
     inputs.parameters.push_back(plausible(parameter, random));
   }
-  const Shape dst = output_shape(op, "case", shapes);
+  const Shape dst = output_shape(c.op, "case", c.inputs);
   for (int i = 0; i < 2; ++i) {
     inputs.diff_dst.push_back(uniform(dst.elements(), random, -1.0f, 1.0f));
   }
-  if (std::holds_alternative<SoftmaxLoss>(op)) {
-    for (std::int64_t row = 0; row < shapes[0][0]; ++row) {
-      const auto label = random.below(static_cast<std::uint32_t>(shapes[0][1]));
+  if (is_loss(c.op)) {
+    for (std::int64_t row = 0; row < c.inputs[0][0]; ++row) {
+      const auto label = random.below(static_cast<std::uint32_t>(c.inputs[0][1]));
       inputs.labels.push_back(row % 5 == 4 ? -1 : static_cast<std::int32_t>(label));
     }
   }
+  if (c.soft_labels) inputs.soft_labels = uniform(c.inputs[0].elements(), random, 0.0f, 1.0f);
   return inputs;
 }
 
@@ -207,7 +208,11 @@ void OpHarness::load(const OpInputs& inputs) {
     write(diff_dst_[0], sum);
   }
   labels_ = inputs.labels;
+  soft_labels_ = inputs.soft_labels;
   args_.labels = labels_.data();
+  args_.soft_labels = soft_labels_.empty() ? nullptr : soft_labels_.data();
+  args_.seed = inputs.seed;
+  args_.position = inputs.position;
   args_.loss_scale = inputs.loss_scale;
   inputs_ = inputs.src;
   inputs_.insert(inputs_.end(), inputs.parameters.begin(), inputs.parameters.end());

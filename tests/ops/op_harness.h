@@ -10,6 +10,7 @@
 
 #include "ops/backend.h"
 #include "tests/ops/guarded_memory.h"
+#include "tests/ops/op_case.h"
 
 namespace convoy::test {
 
@@ -19,7 +20,10 @@ struct OpInputs {
   std::vector<std::vector<float>> parameters;
   std::vector<std::vector<float>> diff_dst;  // two; the gradient is their sum
   std::vector<std::int32_t> labels;
+  std::vector<float> soft_labels;  // empty: none
   float loss_scale = 0.125f;
+  std::uint64_t seed = 7;  // of what the kernel draws
+  std::uint64_t position = 1000;
 };
 
 // Row-major. Empty where not asked for.
@@ -41,9 +45,9 @@ struct OpVariant {
   bool masters_of_training = false;
 };
 
-// Uniform in [-1, 1), shifted a little; statistics and scales are made plausible; every fifth row
-// has no label.
-OpInputs random_inputs(const Op& op, const std::vector<Shape>& shapes, std::uint64_t seed);
+// Uniform in [-1, 1) times the spread, shifted a little; statistics and scales are made plausible;
+// every fifth row has no label.
+OpInputs random_inputs(const OpCase& c, std::uint64_t seed);
 
 class OpHarness {
  public:
@@ -92,6 +96,7 @@ class OpHarness {
       gradients_;
   Block dst_, workspace_, scratchpad_;
   std::vector<std::int32_t> labels_;
+  std::vector<float> soft_labels_;
   StepArgs args_;
   std::vector<std::vector<float>> inputs_;  // as loaded: sources that stay, then masters
 };
