@@ -21,12 +21,18 @@
 
 namespace convoy {
 
+enum class LossKind { softmax, squared_error };
+
 struct ModelConfig {
   std::string name = "resnet20";  // one of models()
   int classes = 0;                // 0: as many as the training split has
   double width = 1;               // times as many channels and hidden units, in eights
-  double label_smoothing = 0;     // of the main loss, in training: share of all other classes
-  bool zero_init_gamma = false;   // residual blocks begin as their shortcuts
+  std::optional<double> dropout;  // of all its dropout layers; not given: as it was published
+  LossKind loss = LossKind::softmax;
+  double label_smoothing = 0;    // of the main loss, in training: share of all other classes
+  bool zero_init_gamma = false;  // residual blocks begin as their shortcuts
+  bool auxiliary_heads = true;   // GoogLeNet alone: in training
+  bool tf_padding = false;       // MobileNet alone: as TensorFlow pads, for its weights
   // Of batch norm; not given: as the model was published.
   std::optional<double> norm_epsilon;
   std::optional<double> norm_momentum;  // share of a step's statistics in the running ones

@@ -90,17 +90,25 @@ void fields(V& v, ModelConfig& c) {
   v.choice("name", c.name, model_names());
   v.field("classes", c.classes, at_least_0);
   v.field("width", c.width, above_0);
+  v.field("dropout", c.dropout, {.min = 0, .max = 0.99});
+  v.choice("loss", c.loss,
+           Choices<LossKind>{{"softmax", LossKind::softmax},
+                             {"squared_error", LossKind::squared_error}});
   v.field("label_smoothing", c.label_smoothing, {.min = 0, .max = 0.99});
   v.field("zero_init_gamma", c.zero_init_gamma);
+  v.field("auxiliary_heads", c.auxiliary_heads);
+  v.field("tf_padding", c.tf_padding);
   v.field("norm_epsilon", c.norm_epsilon, above_0);
   v.field("norm_momentum", c.norm_momentum, share);
   v.field("window", c.window, at_least_0);
   v.choice("activation", c.activation,
            Choices<ActivationKind>{{"relu", ActivationKind::relu},
+                                   {"relu6", ActivationKind::relu6},
                                    {"sigmoid", ActivationKind::sigmoid},
                                    {"tanh", ActivationKind::tanh}});
   v.choice("pooling", c.pooling,
-           Choices<PoolKind>{{"max", PoolKind::max}, {"average", PoolKind::average}});
+           Choices<PoolKind>{
+               {"max", PoolKind::max}, {"average", PoolKind::average}, {"l2", PoolKind::l2}});
 }
 
 template <class V>

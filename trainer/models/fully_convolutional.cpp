@@ -45,11 +45,15 @@ class Slide {
     return pool2d(graph_, node_->name, input(),
                   {.kind = PoolKind::average, .kernel = area, .stride = 1});
   }
-  Value operator()(const SoftmaxLoss& loss) {
-    Value x = input();
-    if (scores_ == Scores::mean) x = global_pool(graph_, node_->name + ".mean", x);
-    return graph_.add(node_->name, loss, {flatten(graph_, node_->name + ".flatten", x)});
+  Value operator()(const AdaptivePool& pool) {
+    const Shape& maps = network_.shape(node_->inputs[0]);
+    require(pool.height == maps[2] && pool.width == maps[3], ExitCode::config, node_->name,
+            "averages maps of {}x{} to {}x{}, expected equal sizes: no window slides over parts",
+            maps[2], maps[3], pool.height, pool.width);
+    return input();
   }
+  Value operator()(const SoftmaxLoss& loss) { return add_loss(loss); }
+  Value operator()(const SquaredError& loss) { return add_loss(loss); }
   template <class Other>
   Value operator()(const Other& op) {
     areas_[node_->output.id] = areas_[node_->inputs[0].id];
@@ -60,6 +64,11 @@ class Slide {
 
  private:
   Value input() const { return values_[node_->inputs[0].id]; }
+  Value add_loss(const Op& loss) {
+    Value x = input();
+    if (scores_ == Scores::mean) x = global_pool(graph_, node_->name + ".mean", x);
+    return graph_.add(node_->name, loss, {flatten(graph_, node_->name + ".flatten", x)});
+  }
 
   const Graph& network_;
   Graph& graph_;

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
+
+#include "ops/core/check.h"
 
 namespace convoy {
 namespace {
@@ -38,8 +41,24 @@ Value norm(Graph& g, const ModelConfig& settings, std::string name, Value x, Bat
   return batch_norm(g, std::move(name), x, published);
 }
 
+Value drop_out(Graph& g, const ModelConfig& settings, std::string name, Value x, float published) {
+  const float probability = settings.dropout ? static_cast<float>(*settings.dropout) : published;
+  return probability == 0 ? x : dropout(g, std::move(name), x, probability);
+}
+
+void add_loss(Graph& g, const ModelConfig& settings, std::string name, Value scores, float weight) {
+  const auto smoothing = static_cast<float>(settings.label_smoothing);
+  if (settings.loss == LossKind::softmax) {
+    softmax_loss(g, std::move(name), scores, {.smoothing = smoothing, .weight = weight});
+    return;
+  }
+  require(smoothing == 0, ExitCode::config, "model.label_smoothing",
+          "{}, but it belongs to the loss softmax, and model.loss is squared_error", smoothing);
+  squared_error(g, std::move(name), scores, {.weight = weight});
+}
+
 void end_with_loss(Graph& g, const ModelConfig& settings, Value scores) {
-  g.add("loss", SoftmaxLoss{.smoothing = static_cast<float>(settings.label_smoothing)}, {scores});
+  add_loss(g, settings, "loss", scores, 1);
 }
 
 Value basic_block(Graph& g, const ModelConfig& s, const std::string& name, Value x,

@@ -16,6 +16,12 @@ int scaled(const ModelConfig& settings, int published);
 Value norm(Graph& g, const ModelConfig& settings, std::string name, Value x,
            BatchNorm published = {});
 
+// Dropout with the model's probability where it sets one; nothing at probability 0.
+Value drop_out(Graph& g, const ModelConfig& settings, std::string name, Value x, float published);
+
+// The loss that the settings choose.
+void add_loss(Graph& g, const ModelConfig& settings, std::string name, Value scores, float weight);
+
 // The network's main loss, named "loss", and with it the end.
 void end_with_loss(Graph& g, const ModelConfig& settings, Value scores);
 
