@@ -166,7 +166,6 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       b.diff_src[i] = state_->at(entry.diff_src[i]);
     }
     for (int i = 0; i < 2; ++i) b.diff_dst[i] = state_->at(entry.diff_dst[i]);
-    b.scratchpad = state_->at(schedule.scratchpad);
     require(std::find(entry.src.begin() + 1, entry.src.end(), graph_input) == entry.src.end(),
             ExitCode::config, step.name,
             "reads the images as a further input, expected them as its first");
@@ -175,6 +174,7 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       for (std::size_t i = 0; i < step.inputs.size(); ++i) b.src[i] = state_->at(places.src[i]);
       b.dst = state_->at(places.dst);
       b.workspace = state_->at(places.workspace);
+      b.scratchpad = state_->at(places.scratchpad);
       bound = {make_kernel(plan, s), b};
       bound.kernel->bind(b);
       if (places.src[0] == graph_input) state_->input_readers.push_back(&bound);

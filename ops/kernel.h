@@ -25,7 +25,7 @@ struct KernelSpec {
   std::vector<TensorDesc> prepared_backward;  // likewise for backward
   std::size_t workspace = 0;                  // bytes that live from forward to backward
   std::size_t scratchpad = 0;                 // bytes that live within one call
-  bool backward_reads_src = false;
+  bool backward_reads_src = false;            // the first one; the others never
   bool backward_reads_dst = false;
   bool forward_in_place = false;   // dst may be src[0]
   bool backward_in_place = false;  // diff_src[0] may be diff_dst[0]

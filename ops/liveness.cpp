@@ -20,7 +20,7 @@ std::size_t place_storages(std::vector<Storage>& storages) {
     Storage& block = storages[index];
     std::size_t offset = 0;
     for (const Storage* other : placed) {
-      if (other->last < block.first || block.last < other->first) continue;
+      if (!other->meets(block)) continue;
       if (offset + block.bytes <= other->offset) break;
       offset = std::max(offset, align_up(other->offset + other->bytes));
     }

@@ -90,9 +90,9 @@ class PlanBuilder {
   bool may_overwrite_source(int step) const;
   void route_gradients();
   void route_step_gradients(int step);
-  int new_storage(std::size_t bytes, int first, int last);
+  int new_storage(std::string what, std::size_t bytes, int first, int last);
   void keep_until(int storage, int time) {
-    storages_[storage].last = std::max(storages_[storage].last, time);
+    storages_[storage].use.last = std::max(storages_[storage].use.last, time);
   }
 
   const Graph& graph_;
@@ -102,14 +102,17 @@ class PlanBuilder {
   std::vector<int> of_value_;                               // graph value -> tensor
   std::map<std::pair<int, std::uint32_t>, int> reordered_;  // (tensor, layout) -> tensor
   std::vector<Storage> storages_;
-  struct Workspace {
-    int storage = -1;
-    int again = -1;
+  std::vector<std::string> uses_;  // by storage
+  // What only the step itself uses: storages, -1: none.
+  struct Own {
+    int workspace = -1;
+    int scratchpad = -1;
   };
-  std::vector<Workspace> workspaces_;  // by step
-  std::vector<Segment> segments_;      // ascending
-  std::vector<int> segment_of_;        // by step
-  std::vector<Times> times_;           // by step
+  std::vector<Own> own_;           // by step
+  std::vector<Own> own_again_;     // by step, in its second run
+  std::vector<Segment> segments_;  // ascending
+  std::vector<int> segment_of_;    // by step
+  std::vector<Times> times_;       // by step
   int end_of_time_ = 0;
   struct Accumulation {
     int into, from;
@@ -239,8 +242,9 @@ std::vector<PlacedParameter> PlanBuilder::place_parameters(std::size_t& statisti
   return placed;
 }
 
-int PlanBuilder::new_storage(std::size_t bytes, int first, int last) {
-  storages_.push_back({bytes, first, last, 0});
+int PlanBuilder::new_storage(std::string what, std::size_t bytes, int first, int last) {
+  storages_.push_back({.bytes = bytes, .use = {first, last}, .second_use = {}});
+  uses_.push_back(std::move(what));
   return static_cast<int>(storages_.size()) - 1;
 }
 
@@ -302,16 +306,21 @@ void PlanBuilder::place_forward(int step, Run run) {
   Tensor& dst = tensors[s.output];
   int& storage = run == Run::again ? dst.again : dst.storage;
   storage = may_overwrite_source(step) ? stored(s.inputs[0], step, run)
-                                       : new_storage(s.spec.dst.bytes, now, now);
+                                       : new_storage(s.name, s.spec.dst.bytes, now, now);
   keep_until(storage, s.spec.backward_reads_dst ? backward : now);
-  for (const int input : s.inputs) {
-    const int source = stored(input, step, run);
-    if (source >= 0) keep_until(source, s.spec.backward_reads_src ? backward : now);
+  for (std::size_t i = 0; i < s.inputs.size(); ++i) {
+    const int source = stored(s.inputs[i], step, run);
+    if (source < 0) continue;
+    keep_until(source, i == 0 && s.spec.backward_reads_src ? backward : now);
   }
-  if (s.spec.workspace == 0) return;
-  Workspace& workspace = workspaces_[step];
-  (run == Run::again ? workspace.again : workspace.storage) =
-      new_storage(s.spec.workspace, now, final && training_ ? backward_time(step) : now);
+  Own& own = (run == Run::again ? own_again_ : own_)[step];
+  if (s.spec.workspace > 0) {
+    own.workspace = new_storage(s.name + ", workspace", s.spec.workspace, now, backward);
+  }
+  if (s.spec.scratchpad > 0) {
+    own.scratchpad = new_storage(s.name + ", scratchpad", s.spec.scratchpad, now, now);
+    if (backward > now) storages_[own.scratchpad].second_use = {backward, backward};
+  }
 }
 
 void PlanBuilder::route_gradients() {
@@ -335,7 +344,9 @@ void PlanBuilder::route_step_gradients(int step) {
     if (!src.needs_gradient) continue;
     const bool shared = !incoming.empty() && ((i == 0 && s.spec.backward_in_place) ||
                                               (i == 1 && s.spec.shares_diff_dst));
-    diff_src_[step][i] = shared ? incoming[0] : new_storage(src.desc.bytes, now, now);
+    diff_src_[step][i] =
+        shared ? incoming[0]
+               : new_storage(s.name + ", gradient of its input", src.desc.bytes, now, now);
     src.gradients.push_back(diff_src_[step][i]);
     // What the producer's backward cannot add itself is added here.
     const std::size_t accepted = steps[src.producer].spec.sums_diff_dst ? 2 : 1;
@@ -350,7 +361,8 @@ void PlanBuilder::route_step_gradients(int step) {
 
 std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
   set_times();
-  workspaces_.resize(steps.size());
+  own_.resize(steps.size());
+  own_again_.resize(steps.size());
   for (int step = 0; step < steps_count(); ++step) place_forward(step, Run::first);
   keep_until(tensors[logits()].storage, steps_count());
   keep_until(tensors[steps.back().output].storage, end_of_time_);
@@ -360,9 +372,6 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
     }
   }
   if (training_) route_gradients();
-  std::size_t scratchpad = 0;
-  for (const PlanStep& s : steps) scratchpad = std::max(scratchpad, s.spec.scratchpad);
-  const int scratch = scratchpad == 0 ? -1 : new_storage(scratchpad, 0, end_of_time_);
 
   const std::size_t arena = place_storages(storages_);
   const auto place = [&](int storage) {
@@ -378,14 +387,16 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
       entry.src[i] = place_of(s.inputs[i], step, Run::first);
     }
     entry.dst = place(tensors[s.output].storage);
-    entry.workspace = place(workspaces_[step].storage);
+    entry.workspace = place(own_[step].workspace);
+    entry.scratchpad = place(own_[step].scratchpad);
     if (segment_of(step) >= 0) {
       ScheduledStep::Again& again = entry.again.emplace();
       for (std::size_t i = 0; i < s.inputs.size(); ++i) {
         again.src[i] = place_of(s.inputs[i], step, Run::again);
       }
       again.dst = place(tensors[s.output].again);
-      again.workspace = place(workspaces_[step].again);
+      again.workspace = place(own_again_[step].workspace);
+      again.scratchpad = place(own_again_[step].scratchpad);
     }
     if (!training_) continue;
     const std::vector<int>& incoming = tensors[s.output].gradients;
@@ -395,7 +406,10 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
       entry.accumulations.push_back({place(a.into), place(a.from), a.floats});
     }
   }
-  schedule.scratchpad = place(scratch);
+  for (std::size_t i = 0; i < storages_.size(); ++i) {
+    const Storage& block = storages_[i];
+    schedule.blocks.push_back({uses_[i], block});
+  }
   schedule.logits = place(tensors[logits()].storage);
   schedule.losses = place(tensors[steps.back().output].storage);
   schedule.steps = std::move(scheduled);
@@ -436,6 +450,24 @@ std::string Plan::describe() const {
   for (const PlacedParameter& parameter : parameters_) {
     text += fmt::format("{:<44} {:<16} at {:<10} {}\n", parameter.name, parameter.desc.shape.text(),
                         parameter.offset, backend_.layout_name(parameter.desc));
+  }
+  return text;
+}
+
+std::string Plan::describe_memory() const {
+  std::vector<ArenaBlock> blocks = schedule_->blocks;
+  std::ranges::sort(blocks, [](const ArenaBlock& a, const ArenaBlock& b) {
+    return std::pair(a.storage.offset, a.storage.use.first) <
+           std::pair(b.storage.offset, b.storage.use.first);
+  });
+  std::string text =
+      fmt::format("activation arena: {} bytes in {} blocks\n{:>14}{:>14}  {:<18}{}\n",
+                  activation_bytes_, blocks.size(), "offset", "bytes", "moments", "what");
+  for (const auto& [what, storage] : blocks) {
+    const auto& [use, second] = std::pair(storage.use, storage.second_use);
+    std::string moments = fmt::format("{}-{}", use.first, use.last);
+    if (second.first <= second.last) moments += fmt::format(", {}-{}", second.first, second.last);
+    text += fmt::format("{:>14}{:>14}  {:<18}{}\n", storage.offset, storage.bytes, moments, what);
   }
   return text;
 }

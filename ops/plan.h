@@ -81,6 +81,9 @@ class Plan {
   const std::vector<PlanStep>& steps() const { return steps_; }
   // One line per step and the memory plan; also what the ranks compare before step one.
   std::string describe() const;
+  // The map of the activation arena: every block with its place, and the moments (a run of a step
+  // each) from which to which it is in use.
+  std::string describe_memory() const;
 
   struct Schedule;  // offsets and gradient routing, for the executor: plan_schedule.h
   const Schedule& schedule() const { return *schedule_; }

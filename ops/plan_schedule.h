@@ -5,8 +5,10 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "ops/liveness.h"
 #include "ops/plan.h"
 
 namespace convoy {
@@ -32,12 +34,14 @@ struct ScheduledStep {
   std::array<Place, 2> diff_dst{nowhere, nowhere};
   std::array<Place, KernelBuffers::max_inputs> diff_src = all_nowhere();
   Place workspace = nowhere;
+  Place scratchpad = nowhere;
   // Where the step's results are forgotten after forward: the places of the second run, which
   // backward relies on. Before this step's backward, the steps [again_first, again_end) run again.
   struct Again {
     std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
     Place dst = nowhere;
     Place workspace = nowhere;
+    Place scratchpad = nowhere;
   };
   std::optional<Again> again;
   int again_first = 0;
@@ -53,10 +57,16 @@ struct ScheduledStep {
       0;  // gradient offset below which all is final after this step's backward; 0: no news
 };
 
+// What lies where in the activation arena, and when.
+struct ArenaBlock {
+  std::string what;
+  Storage storage;
+};
+
 struct Plan::Schedule {
   std::vector<ScheduledStep> steps;
   std::vector<TensorDesc> masters;  // by parameter
-  Place scratchpad = nowhere;
+  std::vector<ArenaBlock> blocks;
   Place logits = nowhere;
   Place losses = nowhere;
 };

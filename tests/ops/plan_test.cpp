@@ -275,13 +275,25 @@ TEST(Recompute, NeverCutsAcrossAShortcut) {
   EXPECT_FALSE(recompute_segments(steps).empty());
 }
 
+TEST(Liveness, ABlockIsFreeBetweenItsTwoUses) {
+  std::vector<Storage> blocks = {{.bytes = 640, .use = {0, 1}, .second_use = {8, 9}},
+                                 {.bytes = 320, .use = {2, 7}},
+                                 {.bytes = 64, .use = {7, 8}}};
+  EXPECT_EQ(place_storages(blocks), 704u);
+  EXPECT_EQ(blocks[1].offset, 0u);
+  EXPECT_EQ(blocks[2].offset, 640u);
+}
+
 TEST(Liveness, BlocksInUseTogetherNeverOverlap) {
   Random random(3, RandomUse::test, 0);
   std::vector<Storage> blocks(200);
   for (Storage& block : blocks) {
     block.bytes = 1 + random.below(5000);
-    block.first = static_cast<int>(random.below(100));
-    block.last = block.first + static_cast<int>(random.below(20));
+    block.use.first = static_cast<int>(random.below(80));
+    block.use.last = block.use.first + static_cast<int>(random.below(15));
+    if (random.below(3) > 0) continue;
+    block.second_use.first = block.use.last + 1 + static_cast<int>(random.below(20));
+    block.second_use.last = block.second_use.first + static_cast<int>(random.below(3));
   }
   const std::size_t arena = place_storages(blocks);
   std::size_t total = 0;
@@ -290,7 +302,7 @@ TEST(Liveness, BlocksInUseTogetherNeverOverlap) {
     EXPECT_LE(a.offset + a.bytes, arena);
     EXPECT_EQ(a.offset % arena_alignment, 0u);
     for (const Storage& b : blocks) {
-      if (&a == &b || a.last < b.first || b.last < a.first) continue;
+      if (&a == &b || !a.meets(b)) continue;
       EXPECT_TRUE(a.offset + a.bytes <= b.offset || b.offset + b.bytes <= a.offset);
     }
   }

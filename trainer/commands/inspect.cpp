@@ -48,6 +48,27 @@ std::string describe_buckets(const Plan& plan) {
   return text;
 }
 
+void show_network(const ModelConfig& model, const Shape& images, Backend& backend,
+                  MemoryUse memory) {
+  const Network network(model, images, backend, {.recompute = memory == MemoryUse::recompute});
+  std::cout << describe_graph(network.graph) << "\n"
+            << network.plan.describe() << "\n"
+            << network.plan.describe_memory() << "\n"
+            << describe_buckets(network.plan);
+}
+
+// A network by its name alone, without a data set.
+struct NetworkRequest {
+  int batch = 32;
+  int image_size = 224;
+  int channels = 3;
+  int classes = 1000;
+};
+
+bool is_model(const std::string& name) {
+  return std::ranges::any_of(models, [&](const Model& model) { return model.name == name; });
+}
+
 void inspect_config(const std::string& file, const std::vector<std::string>& overrides) {
   Config config = load_config(file, overrides);
   const Dataset train(config.data.path, config.data.train);
@@ -56,10 +77,7 @@ void inspect_config(const std::string& file, const std::vector<std::string>& ove
   const auto backend = make_backend(config.backend, config.threads_per_lane);
   const Pipeline pipeline = make_pipeline(config.data, config.data.augment);
   const int rows = config.batch.global / config.batch.lanes;
-  const Network network(config.model, batch_shape(rows, train, pipeline), *backend);
-  std::cout << describe_graph(network.graph) << "\n"
-            << network.plan.describe() << "\n"
-            << describe_buckets(network.plan);
+  show_network(config.model, batch_shape(rows, train, pipeline), *backend, config.memory);
 }
 
 void inspect_checkpoint(const LoadedCheckpoint& checkpoint) {
@@ -90,13 +108,22 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
   std::string source;
   std::vector<std::string> overrides;
   Options options(
-      "convoy inspect CONFIG|DATA|RUN_FOLDER|CHECKPOINT [options]",
+      "convoy inspect CONFIG|MODEL|DATA|RUN_FOLDER|CHECKPOINT [options]",
       "Shows what there is: of a configuration the resolved settings, the network, its\n"
-      "plan and its buckets; of a data set its splits and shards; of a run folder or a\n"
+      "plan, its memory and its buckets; of a model's name the same without settings; of\n"
+      "a data set its splits and shards; of a run folder or a\n"
       "checkpoint where it stands and its tensors. Changes nothing.");
-  options.word("CONFIG|DATA|...", source, "a YAML file, or a folder")
+  NetworkRequest request;
+  options
+      .word("CONFIG|MODEL|DATA|...", source, "a YAML file, a model such as resnet50, or a folder")
       .add("set KEY=VALUE", boost::program_options::value(&overrides),
-           "override a setting of the configuration; may be repeated");
+           "override a setting of the configuration; may be repeated")
+      .add("batch N", boost::program_options::value(&request.batch),
+           "of a model: images of a micro-batch [32]")
+      .add("image-size N", boost::program_options::value(&request.image_size),
+           "of a model: height and width [224]")
+      .add("channels N", boost::program_options::value(&request.channels), "of a model [3]")
+      .add("classes N", boost::program_options::value(&request.classes), "of a model [1000]");
   if (!options.parse(arguments)) return ExitCode::done;
 
   const fs::path path = source;
@@ -108,6 +135,12 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
     const auto newest = load_newest(path / "checkpoints");
     require(newest.has_value(), ExitCode::data, source, "has no checkpoint yet");
     inspect_checkpoint(*newest);
+  } else if (!fs::exists(path) && is_model(source)) {
+    ModelConfig model;
+    model.name = source;
+    model.classes = request.classes;
+    show_network(model, {request.batch, request.channels, request.image_size, request.image_size},
+                 *make_backend("onednn"), MemoryUse::keep);
   } else {
     require(!fs::is_directory(path), ExitCode::data, source,
             "expected a data set (with manifest.h5), a run folder or a checkpoint");
