@@ -209,6 +209,7 @@ void Executor::forward(const Samples& samples, float* gradients) {
                   .soft_labels = samples.soft_labels,
                   .seed = samples.seed,
                   .position = samples.position,
+                  .sum_over_lanes = samples.sum_over_lanes,
                   .gradients = gradients};
   for (std::size_t s = 0; s < state_->first.size(); ++s) {
     const Stopwatch watch(state_->seconds ? &state_->seconds->forward[s] : nullptr);

@@ -58,6 +58,7 @@ struct Samples {
   const float* soft_labels = nullptr;    // [N, classes], in the place of labels, or null
   std::uint64_t seed = 0;                // of what kernels draw at random
   std::uint64_t position = 0;  // of the first row, counted in samples from the start of the run
+  const std::function<void(std::span<double>)>* sum_over_lanes = nullptr;  // as in StepArgs
 };
 
 // Seconds spent in the kernel of each step of the plan, summed over calls.

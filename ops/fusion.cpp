@@ -48,9 +48,12 @@ class Fusion {
     }
     if (const int next = sole_user(step); next >= 0) {
       const auto* activation = std::get_if<Activation>(&steps_[next].op);
-      if (activation && activation->kind == ActivationKind::relu) {
+      if (activation &&
+          (activation->kind == ActivationKind::relu || activation->kind == ActivationKind::relu6)) {
         FusedStep merged = absorb(step, next);
-        std::get<BatchNorm>(merged.op).relu = true;
+        auto& norm = std::get<BatchNorm>(merged.op);
+        norm.relu = true;
+        if (activation->kind == ActivationKind::relu6) norm.relu_cap = 6;
         steps_[next] = std::move(merged);
       }
     }

@@ -17,8 +17,8 @@ struct FusedStep {
   std::vector<std::string> fused;  // further nodes that this step does
 };
 
-// Batch-norm + ReLU and batch-norm + add [+ ReLU] become one step, at the place of the last of
-// them. With fuse = false each node is a step.
+// Batch-norm + ReLU (or ReLU6) and batch-norm + add [+ ReLU] become one step, at the place of the
+// last of them. With fuse = false each node is a step.
 std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse);
 
 }  // namespace convoy

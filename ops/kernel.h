@@ -7,6 +7,8 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -63,6 +65,10 @@ struct StepArgs {
   // samples from the start of the run.
   std::uint64_t seed = 0;
   std::uint64_t position = 0;
+  // For synchronised batch-norm: adds up `values` over all lanes of the step, in place. Called once
+  // or more in each pass by every such layer, in the same order in every lane; all lanes get the
+  // same bits, on any number of ranks. Null: this lane is alone.
+  const std::function<void(std::span<double> values)>* sum_over_lanes = nullptr;
   float* gradients = nullptr;  // this lane's gradient arena; written, not added to
   float loss_scale = 1.0f;     // 1 / samples of the global batch
 };

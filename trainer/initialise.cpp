@@ -78,8 +78,11 @@ std::vector<float> first_values(const Graph& graph, int index, std::uint64_t see
   }
 
   const Shape& weights = weight_shape(graph, parameter);
-  const auto inputs = static_cast<float>(weights.elements() / weights[0]);
-  const auto outputs = static_cast<float>(weights.elements() / weights[1]);
+  // Locally connected layers hold a set of weights [OC, IC, KH, KW] per kind of position.
+  const int first = weights.rank() == 5 ? 1 : 0;
+  const std::int64_t set = weights.elements() / (first == 1 ? weights[0] : 1);
+  const auto inputs = static_cast<float>(set / weights[first]);
+  const auto outputs = static_cast<float>(set / weights[first + 1]);
   Drawer draw(values, Random(seed, RandomUse::initialise, stream_of(parameter.name)));
   switch (initial.kind) {
     case Initial::Kind::by_role:

@@ -4,7 +4,8 @@
 //
 // Forward: one pass for the statistics, one to normalise, add and cut. Backward: one pass for the
 // two sums (which also writes the gradient of the added input), one for diff_src. Each chunk of
-// channels finishes all its passes while it is in cache.
+// channels finishes all its passes while it is in cache. Synchronised, both measure all chunks
+// first and add up over the lanes in between.
 #include <cmath>
 #include <cstring>
 
@@ -35,6 +36,7 @@ class BatchNormKernel : public Kernel {
     spec_.prepared.resize(spec_.parameters.size());
     spec_.prepared_backward.resize(spec_.parameters.size());
     spec_.workspace = training_ ? 2 * padded_channels() * sizeof(float) : 0;
+    if (training_ && op.synchronised) spec_.scratchpad = totals_count() * sizeof(double);
     spec_.backward_reads_src = true;
     spec_.backward_reads_dst = op.add && op.relu;
     spec_.backward_in_place = !op.add;
@@ -44,10 +46,12 @@ class BatchNormKernel : public Kernel {
   }
 
   void forward(const StepArgs& args) override {
+    const bool together = training_ && with_others(args);
+    if (together) measure_together(args);
     for_each_chunk([&](std::int64_t chunk) {
+      if (training_ && !together) measure(chunk, args);
       float scale[max_width], shift[max_width];
       if (training_) {
-        measure(chunk, args);
         coefficients(chunk, means() + chunk * map_.width, inverse_deviations() + chunk * map_.width,
                      scale, shift);
       } else {
@@ -55,21 +59,30 @@ class BatchNormKernel : public Kernel {
       }
       loops_.normalize(map_, chunk, floats(buffers_.src[0]),
                        op_.add ? floats(buffers_.src[1]) : nullptr, floats(buffers_.dst), scale,
-                       shift, op_.relu);
+                       shift, op_.relu, op_.relu_cap);
     });
   }
 
   void backward(const StepArgs& args) override {
-    for_each_chunk([&](std::int64_t chunk) { backward_chunk(chunk, args); });
+    if (with_others(args)) return backward_together(args);
+    for_each_chunk([&](std::int64_t chunk) {
+      double sum[max_width] = {}, product[max_width] = {};
+      add_up_gradient(chunk, args, sum, product);
+      if (buffers_.diff_src[0]) write_source_gradient(chunk, sum, product, count());
+    });
   }
 
  private:
   enum { gamma, beta, running_mean, running_variance };
 
-  static float* floats(std::byte* data) { return reinterpret_cast<float*>(data); }
-  static const float* floats(const std::byte* data) { return reinterpret_cast<const float*>(data); }
-
+  bool with_others(const StepArgs& args) const { return op_.synchronised && args.sum_over_lanes; }
   std::size_t padded_channels() const { return static_cast<std::size_t>(map_.chunks * map_.width); }
+  double count() const { return static_cast<double>(map_.images * map_.pixels); }
+  // What lanes add up, in the scratchpad: the count of values, then two sums per channel.
+  std::size_t totals_count() const { return 1 + 2 * static_cast<std::size_t>(map_.channels); }
+  std::span<double> totals() const {
+    return {reinterpret_cast<double*>(buffers_.scratchpad), totals_count()};
+  }
   float* means() const { return floats(buffers_.workspace); }
   float* inverse_deviations() const { return means() + padded_channels(); }
   int channels_in(std::int64_t chunk) const {
@@ -84,11 +97,46 @@ class BatchNormKernel : public Kernel {
 
   // Batch statistics into the workspace and the lane's arena.
   void measure(std::int64_t chunk, const StepArgs& args) const {
-    float* mean = means() + chunk * map_.width;
-    float* inverse = inverse_deviations() + chunk * map_.width;
     float variance[max_width];
-    loops_.statistics(map_, chunk, floats(buffers_.src[0]), mean, variance);
-    const auto count = static_cast<double>(map_.images * map_.pixels);
+    loops_.statistics(map_, chunk, floats(buffers_.src[0]), means() + chunk * map_.width, variance);
+    keep_statistics(chunk, args, variance, count());
+  }
+
+  // Likewise of all lanes. Sums of squares, in double, keep eight digits of a variance a hundred
+  // million times smaller than the square of its mean.
+  void measure_together(const StepArgs& args) const {
+    double* sum = totals().data() + 1;
+    double* square = sum + map_.channels;
+    totals()[0] = count();
+    for_each_chunk([&](std::int64_t chunk) {
+      float mean[max_width], variance[max_width];
+      loops_.statistics(map_, chunk, floats(buffers_.src[0]), mean, variance);
+      for (int c = 0; c < channels_in(chunk); ++c) {
+        sum[chunk * map_.width + c] = count() * mean[c];
+        square[chunk * map_.width + c] = count() * (double{mean[c]} * mean[c] + variance[c]);
+      }
+    });
+    (*args.sum_over_lanes)(totals());
+    const double all = totals()[0];
+    for (std::int64_t chunk = 0; chunk < map_.chunks; ++chunk) {
+      float* mean = means() + chunk * map_.width;
+      float variance[max_width] = {};
+      std::fill_n(mean, map_.width, 0.0f);
+      for (int c = 0; c < channels_in(chunk); ++c) {
+        const double centre = sum[chunk * map_.width + c] / all;
+        mean[c] = static_cast<float>(centre);
+        variance[c] = static_cast<float>(
+            std::max(square[chunk * map_.width + c] / all - centre * centre, 0.0));
+      }
+      keep_statistics(chunk, args, variance, all);
+    }
+  }
+
+  // The means are in the workspace; `variance` is biased, of `count` values.
+  void keep_statistics(std::int64_t chunk, const StepArgs& args, const float* variance,
+                       double count) const {
+    const float* mean = means() + chunk * map_.width;
+    float* inverse = inverse_deviations() + chunk * map_.width;
     const double unbiased = count > 1 ? count / (count - 1) : 1.0;
     float* lane_mean =
         args.gradients + buffers_.gradient_offsets[running_mean] + chunk * map_.width;
@@ -123,39 +171,73 @@ class BatchNormKernel : public Kernel {
     coefficients(chunk, mean, inverse, scale, shift);
   }
 
-  void backward_chunk(std::int64_t chunk, const StepArgs& args) const {
-    const float* mean = means() + chunk * map_.width;
+  void backward_together(const StepArgs& args) const {
+    double* sums = totals().data() + 1;
+    double* products = sums + map_.channels;
+    for_each_chunk([&](std::int64_t chunk) {
+      double sum[max_width] = {}, product[max_width] = {};
+      add_up_gradient(chunk, args, sum, product);
+      std::copy_n(sum, channels_in(chunk), sums + chunk * map_.width);
+      std::copy_n(product, channels_in(chunk), products + chunk * map_.width);
+    });
+    if (!buffers_.diff_src[0]) return;  // in no lane
+    totals()[0] = count();
+    (*args.sum_over_lanes)(totals());
+    for_each_chunk([&](std::int64_t chunk) {
+      double sum[max_width] = {}, product[max_width] = {};
+      std::copy_n(sums + chunk * map_.width, channels_in(chunk), sum);
+      std::copy_n(products + chunk * map_.width, channels_in(chunk), product);
+      write_source_gradient(chunk, sum, product, totals()[0]);
+    });
+  }
+
+  // Where the first pass over the gradient leaves it masked and summed: for the added input, or for
+  // the second pass; or null.
+  float* masked_gradient() const {
+    if (op_.add && buffers_.diff_src[1]) return floats(buffers_.diff_src[1]);
+    return op_.add || buffers_.diff_dst[1] ? floats(buffers_.diff_dst[0]) : nullptr;
+  }
+
+  // The first pass: sums of this lane per channel, and the gradients of the parameters.
+  void add_up_gradient(std::int64_t chunk, const StepArgs& args, double* sum,
+                       double* product) const {
     const float* inverse = inverse_deviations() + chunk * map_.width;
     float scale[max_width], shift[max_width];
-    coefficients(chunk, mean, inverse, scale, shift);
-    NormGradient gradient{.src = floats(buffers_.src[0]),
+    coefficients(chunk, means() + chunk * map_.width, inverse, scale, shift);
+    NormGradient gradient{.cap = op_.relu_cap,
+                          .src = floats(buffers_.src[0]),
                           .dst = floats(buffers_.dst),
                           .diff_dst = floats(buffers_.diff_dst[0]),
                           .diff_dst_also = floats(buffers_.diff_dst[1]),
+                          .diff_sum = masked_gradient(),
                           .scale = scale,
                           .shift = shift,
-                          .mean = mean};
+                          .mean = means() + chunk * map_.width};
     if (op_.relu) gradient.mask = op_.add ? ReluMask::from_dst : ReluMask::from_src;
-    if (op_.add || gradient.diff_dst_also) {
-      gradient.diff_sum =
-          floats(op_.add && buffers_.diff_src[1] ? buffers_.diff_src[1] : buffers_.diff_dst[0]);
-    }
-    double sum[max_width] = {}, product[max_width] = {};
     loops_.gradient_sums(map_, chunk, gradient, sum, product);
     write_parameter_gradients(chunk, args, inverse, sum, product);
-    if (!buffers_.diff_src[0]) return;
+  }
 
-    const auto count = static_cast<double>(map_.images * map_.pixels);
-    float constant[max_width], slope[max_width];
+  // The second pass, with sums over `count` values.
+  void write_source_gradient(std::int64_t chunk, const double* sum, const double* product,
+                             double count) const {
+    const float* inverse = inverse_deviations() + chunk * map_.width;
+    float scale[max_width], shift[max_width], constant[max_width], slope[max_width];
+    coefficients(chunk, means() + chunk * map_.width, inverse, scale, shift);
     for (int c = 0; c < map_.width; ++c) {
       constant[c] = static_cast<float>(scale[c] * sum[c] / count);
       slope[c] =
           static_cast<float>(double{scale[c]} * inverse[c] * inverse[c] * product[c] / count);
     }
-    if (gradient.diff_sum) {  // the first pass has left the masked sum there
-      gradient.diff_dst = gradient.diff_sum;
-      gradient.diff_dst_also = nullptr;
-      gradient.mask = ReluMask::none;
+    NormGradient gradient{.cap = op_.relu_cap,
+                          .src = floats(buffers_.src[0]),
+                          .diff_dst = masked_gradient(),
+                          .scale = scale,
+                          .shift = shift,
+                          .mean = means() + chunk * map_.width};
+    if (!gradient.diff_dst) {
+      gradient.diff_dst = floats(buffers_.diff_dst[0]);
+      gradient.mask = op_.relu ? ReluMask::from_src : ReluMask::none;
     }
     loops_.gradient(map_, chunk, gradient, floats(buffers_.diff_src[0]), scale, constant, slope);
   }

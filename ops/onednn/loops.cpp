@@ -63,15 +63,20 @@ void statistics(const ChannelChunks& map, std::int64_t chunk, const float* src, 
 
 template <int Width, bool Other, bool Relu>
 void normalize_chunk(const ChannelChunks& map, std::int64_t chunk, const float* src,
-                     const float* other, float* dst, const float* scale, const float* shift) {
+                     const float* other, float* dst, const float* scale, const float* shift,
+                     float cap) {
   using V = Vector<Width>;
   const V a = load_channels<Width>(scale), b = load_channels<Width>(shift), zero = {};
+  const V most = zero + cap;
   for (std::int64_t n = 0; n < map.images; ++n) {
     std::int64_t at = n * map.image_stride + chunk * map.chunk_stride;
     for (std::int64_t p = 0; p < map.pixels; ++p, at += map.pixel_stride) {
       V z = load<Width>(src + at) * a + b;
       if constexpr (Other) z += load<Width>(other + at);
-      if constexpr (Relu) z = z > zero ? z : zero;
+      if constexpr (Relu) {
+        z = z > zero ? z : zero;
+        z = z < most ? z : most;
+      }
       store<Width>(dst + at, z);
     }
   }
@@ -79,13 +84,15 @@ void normalize_chunk(const ChannelChunks& map, std::int64_t chunk, const float* 
 
 template <int Width>
 void normalize(const ChannelChunks& map, std::int64_t chunk, const float* src, const float* other,
-               float* dst, const float* scale, const float* shift, bool relu) {
+               float* dst, const float* scale, const float* shift, bool relu, float cap) {
   if (other) {
-    if (relu) return normalize_chunk<Width, true, true>(map, chunk, src, other, dst, scale, shift);
-    return normalize_chunk<Width, true, false>(map, chunk, src, other, dst, scale, shift);
+    if (relu)
+      return normalize_chunk<Width, true, true>(map, chunk, src, other, dst, scale, shift, cap);
+    return normalize_chunk<Width, true, false>(map, chunk, src, other, dst, scale, shift, cap);
   }
-  if (relu) return normalize_chunk<Width, false, true>(map, chunk, src, other, dst, scale, shift);
-  normalize_chunk<Width, false, false>(map, chunk, src, other, dst, scale, shift);
+  if (relu)
+    return normalize_chunk<Width, false, true>(map, chunk, src, other, dst, scale, shift, cap);
+  normalize_chunk<Width, false, false>(map, chunk, src, other, dst, scale, shift, cap);
 }
 
 // The gradient behind the mask at one pixel.
@@ -93,12 +100,14 @@ template <int Width, ReluMask Mask>
 Vector<Width> behind_mask(const NormGradient& g, std::int64_t at, Vector<Width> x,
                           Vector<Width> scale, Vector<Width> shift) {
   using V = Vector<Width>;
-  const V zero = {};
+  const V zero = {}, cap = zero + g.cap;
   V dz = load<Width>(g.diff_dst + at);
   if (g.diff_dst_also) dz += load<Width>(g.diff_dst_also + at);
-  if constexpr (Mask == ReluMask::from_dst) dz = load<Width>(g.dst + at) > zero ? dz : zero;
-  if constexpr (Mask == ReluMask::from_src) dz = x * scale + shift > zero ? dz : zero;
-  return dz;
+  if constexpr (Mask == ReluMask::none) return dz;
+  V z;
+  if constexpr (Mask == ReluMask::from_dst) z = load<Width>(g.dst + at);
+  if constexpr (Mask == ReluMask::from_src) z = x * scale + shift;
+  return (z > zero) & (z < cap) ? dz : zero;
 }
 
 template <int Width, ReluMask Mask>
@@ -190,8 +199,9 @@ void any_statistics(const ChannelChunks& map, std::int64_t chunk, const float* s
 }
 void any_normalize(const ChannelChunks& map, std::int64_t chunk, const float* src,
                    const float* other, float* dst, const float* scale, const float* shift,
-                   bool relu) {
-  (map.width == 16 ? normalize<16> : normalize<8>)(map, chunk, src, other, dst, scale, shift, relu);
+                   bool relu, float cap) {
+  (map.width == 16 ? normalize<16> : normalize<8>)(map, chunk, src, other, dst, scale, shift, relu,
+                                                   cap);
 }
 void any_gradient_sums(const ChannelChunks& map, std::int64_t chunk, const NormGradient& g,
                        double* sum, double* product) {

@@ -19,17 +19,18 @@ struct ChannelChunks {
 
 inline constexpr int max_width = 16;
 
-// Where the negative half was cut off in the forward pass.
+// Where results were cut off in the forward pass.
 enum class ReluMask {
   none,
-  from_dst,  // dst <= 0
-  from_src,  // src * scale + shift <= 0: saves reading dst
+  from_dst,  // dst <= 0 or dst >= cap
+  from_src,  // likewise of src * scale + shift: saves reading dst
 };
 
 // Backward over one chunk. Per-channel arrays have `width` entries; the pointers are the whole
 // tensors.
 struct NormGradient {
   ReluMask mask = ReluMask::none;
+  float cap = 0;  // of the mask
   const float* src = nullptr;
   const float* dst = nullptr;  // for ReluMask::from_dst
   const float* diff_dst = nullptr;
@@ -48,10 +49,10 @@ struct Loops {
   // first pixel, in float32 per image plane and float64 over images.
   void (*statistics)(const ChannelChunks& map, std::int64_t chunk, const float* src, float* mean,
                      float* variance);
-  // dst = src * scale + shift [+ other], [negatives to zero]
+  // dst = src * scale + shift [+ other], [cut to [0, cap]]
   void (*normalize)(const ChannelChunks& map, std::int64_t chunk, const float* src,
                     const float* other, float* dst, const float* scale, const float* shift,
-                    bool relu);
+                    bool relu, float cap);
   // Per channel: sum of g and of g * (src - mean), where g is the gradient behind the mask; writes
   // g to diff_sum if asked.
   void (*gradient_sums)(const ChannelChunks& map, std::int64_t chunk, const NormGradient& gradient,

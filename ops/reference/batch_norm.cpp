@@ -25,15 +25,17 @@ class BatchNormKernel : public PlainKernel {
     require_statistics(op, request.place, src_shape());
     spec_.backward_reads_src = true;
     spec_.workspace = static_cast<std::size_t>(channels()) * sizeof(Moments);
+    spec_.scratchpad = static_cast<std::size_t>(1 + 2 * channels()) * sizeof(double);
   }
 
   void forward(const StepArgs& args) override {
+    if (mode_ == Mode::training) measure(args);
     for (std::int64_t c = 0; c < channels(); ++c) {
-      const Moments moments = mode_ == Mode::training ? measure(args, c) : running(c);
+      const Moments moments = mode_ == Mode::training ? workspace()[c] : running(c);
       for_channel(c, [&](std::int64_t i) {
         double z = parameter(0)[c] * normalised(moments, i) + parameter(1)[c];
         if (op_.add) z += src(1)[i];
-        dst()[i] = static_cast<float>(op_.relu ? std::max(z, 0.0) : z);
+        dst()[i] = static_cast<float>(op_.relu ? std::clamp<double>(z, 0, op_.relu_cap) : z);
       });
     }
   }
@@ -42,18 +44,24 @@ class BatchNormKernel : public PlainKernel {
   //   d_scale = sum(g x), d_shift = sum(g), d_src1 = g,
   //   d_src = scale / sqrt(var + epsilon) * (g - mean(g) - x mean(g x))
   void backward(const StepArgs& args) override {
+    const std::span totals = zeros({1 + 2 * channels()});
+    const std::span sum_g = totals.subspan(1, channels()), sum_gx = totals.last(channels());
+    totals[0] = count();
+    for (std::int64_t c = 0; c < channels(); ++c) {
+      for_channel(c, [&](std::int64_t i) {
+        sum_g[c] += gradient_of_z(i);
+        sum_gx[c] += gradient_of_z(i) * normalised(workspace()[c], i);
+      });
+      if (float* scale = gradient(args, 0)) scale[c] = static_cast<float>(sum_gx[c]);
+      if (float* shift = gradient(args, 1)) shift[c] = static_cast<float>(sum_g[c]);
+    }
+    sum_over_lanes(args, totals);
     for (std::int64_t c = 0; c < channels(); ++c) {
       const Moments moments = workspace()[c];
-      double sum_g = 0, sum_gx = 0;
-      for_channel(c, [&](std::int64_t i) {
-        sum_g += gradient_of_z(i);
-        sum_gx += gradient_of_z(i) * normalised(moments, i);
-      });
-      if (float* scale = gradient(args, 0)) scale[c] = static_cast<float>(sum_gx);
-      if (float* shift = gradient(args, 1)) shift[c] = static_cast<float>(sum_g);
       for_channel(c, [&](std::int64_t i) {
         const double g = gradient_of_z(i);
-        const double centred = g - sum_g / count() - normalised(moments, i) * sum_gx / count();
+        const double centred =
+            g - sum_g[c] / totals[0] - normalised(moments, i) * sum_gx[c] / totals[0];
         // After both reads of g: either may lie where diff_dst does.
         if (op_.add && diff_src(1)) diff_src(1)[i] = static_cast<float>(g);
         if (diff_src())
@@ -82,21 +90,41 @@ class BatchNormKernel : public PlainKernel {
     }
   }
 
+  void sum_over_lanes(const StepArgs& args, std::span<double> values) const {
+    if (op_.synchronised && args.sum_over_lanes) (*args.sum_over_lanes)(values);
+  }
+
   Moments moments_of(double mean, double variance) const {
     return {mean, 1.0 / std::sqrt(variance + op_.epsilon)};
   }
 
   Moments running(std::int64_t c) const { return moments_of(parameter(2)[c], parameter(3)[c]); }
 
-  // Of this micro-batch; kept for backward, and reported as the "gradient" of the running ones.
-  Moments measure(const StepArgs& args, std::int64_t c) const {
-    double sum = 0, squares = 0;
-    for_channel(c, [&](std::int64_t i) { sum += src()[i]; });
-    const double mean = sum / count();
-    for_channel(c, [&](std::int64_t i) { squares += (src()[i] - mean) * (src()[i] - mean); });
-    args.gradients[buffers_.gradient_offsets[2] + c] = static_cast<float>(mean);
-    args.gradients[buffers_.gradient_offsets[3] + c] = static_cast<float>(squares / (count() - 1));
-    return workspace()[c] = moments_of(mean, squares / count());
+  // Of this micro-batch, or of those of all lanes; kept for backward, and reported as the
+  // "gradient" of the running ones. First the means, then the squares of what is left.
+  void measure(const StepArgs& args) const {
+    const std::span totals = zeros({1 + channels()});
+    totals[0] = count();
+    for (std::int64_t c = 0; c < channels(); ++c) {
+      for_channel(c, [&](std::int64_t i) { totals[1 + c] += src()[i]; });
+    }
+    sum_over_lanes(args, totals);
+    for (std::int64_t c = 0; c < channels(); ++c) {
+      const double mean = totals[1 + c] / totals[0];
+      workspace()[c].mean = mean;
+      totals[1 + c] = 0;
+      for_channel(c,
+                  [&](std::int64_t i) { totals[1 + c] += (src()[i] - mean) * (src()[i] - mean); });
+    }
+    totals[0] = count();
+    sum_over_lanes(args, totals);
+    for (std::int64_t c = 0; c < channels(); ++c) {
+      const double squares = totals[1 + c];
+      workspace()[c] = moments_of(workspace()[c].mean, squares / totals[0]);
+      args.gradients[buffers_.gradient_offsets[2] + c] = static_cast<float>(workspace()[c].mean);
+      args.gradients[buffers_.gradient_offsets[3] + c] =
+          static_cast<float>(squares / std::max(totals[0] - 1, 1.0));
+    }
   }
 
   double normalised(const Moments& moments, std::int64_t i) const {
@@ -104,7 +132,8 @@ class BatchNormKernel : public PlainKernel {
   }
 
   double gradient_of_z(std::int64_t i) const {
-    return op_.relu && dst()[i] <= 0 ? 0.0 : diff_dst_sum(i);
+    const bool cut = op_.relu && (dst()[i] <= 0 || dst()[i] >= op_.relu_cap);
+    return cut ? 0.0 : diff_dst_sum(i);
   }
 
   BatchNorm op_;

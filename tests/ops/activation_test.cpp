@@ -17,6 +17,13 @@ TEST_P(ActivationValues, Relu) {
   expect_near(out.diff_src[0], {0, 0, 1, 5});
 }
 
+TEST_P(ActivationValues, Relu6) {
+  const OpOutputs out = run(Activation{ActivationKind::relu6}, {{1, 5}},
+                            {.src = {{-1, 0, 2, 6, 7}}, .diff_dst = {{1, 2, 3, 4, 5}}});
+  expect_near(out.dst, {0, 0, 2, 6, 6});
+  expect_near(out.diff_src[0], {0, 0, 3, 0, 0});
+}
+
 TEST_P(ActivationValues, Sigmoid) {
   const OpOutputs out = run(Activation{ActivationKind::sigmoid}, {{1, 4}},
                             {.src = {{0, log3, -1000, 1000}}, .diff_dst = {{1, 2, 1, 1}}});

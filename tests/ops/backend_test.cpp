@@ -124,6 +124,7 @@ class NumericGradient : public testing::TestWithParam<OpCase> {
   // What the op cuts outputs off at, beside 0.
   static float cap(const Op& op) {
     const auto* activation = std::get_if<Activation>(&op);
+    if (const auto* norm = std::get_if<BatchNorm>(&op)) return norm->relu ? norm->relu_cap : 0.0f;
     return activation && activation->kind == ActivationKind::relu6 ? 6.0f : 0.0f;
   }
   static double loss_weight(const Op& op) {

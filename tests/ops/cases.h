@@ -206,7 +206,9 @@ inline std::vector<OpCase> batch_norm_cases() {
        {cases_of("batch_norm_3", {2, 3, 5, 5}, {}), cases_of("batch_norm_16", {4, 16, 4, 4}, {}),
         cases_of("batch_norm_17", {3, 17, 3, 5}, {}), cases_of("batch_norm_64", {2, 64, 4, 4}, {}),
         cases_of("batch_norm_1x1", {5, 16, 1, 1}, {}),
-        cases_of("batch_norm_one_image", {1, 6, 7, 5}, {.epsilon = 1e-3f})}) {
+        cases_of("batch_norm_one_image", {1, 6, 7, 5}, {.epsilon = 1e-3f}),
+        cases_of("batch_norm_capped", {3, 17, 3, 5}, {.relu_cap = 0.75f}),
+        cases_of("batch_norm_synchronised", {3, 17, 3, 5}, {.synchronised = true})}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

@@ -213,6 +213,7 @@ void OpHarness::load(const OpInputs& inputs) {
   args_.soft_labels = soft_labels_.empty() ? nullptr : soft_labels_.data();
   args_.seed = inputs.seed;
   args_.position = inputs.position;
+  args_.sum_over_lanes = inputs.sum_over_lanes;
   args_.loss_scale = inputs.loss_scale;
   inputs_ = inputs.src;
   inputs_.insert(inputs_.end(), inputs.parameters.begin(), inputs.parameters.end());

@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +26,7 @@ struct OpInputs {
   float loss_scale = 0.125f;
   std::uint64_t seed = 7;  // of what the kernel draws
   std::uint64_t position = 1000;
+  const std::function<void(std::span<double>)>* sum_over_lanes = nullptr;
 };
 
 // Row-major. Empty where not asked for.

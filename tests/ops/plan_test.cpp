@@ -230,6 +230,15 @@ TEST(Fusion, TakesWhatFollowsABatchNorm) {
   EXPECT_TRUE(!lone.relu && !lone.add);
 }
 
+TEST(Fusion, TakesARelu6WithItsCap) {
+  Graph g({2, 3, 4, 4});
+  relu6(g, "relu", batch_norm(g, "bn", g.input()));
+  const std::vector<FusedStep> steps = fuse_steps(g, true);
+  ASSERT_EQ(steps.size(), 1u);
+  EXPECT_TRUE(std::get<BatchNorm>(steps[0].op).relu);
+  EXPECT_EQ(std::get<BatchNorm>(steps[0].op).relu_cap, 6);
+}
+
 TEST(Fusion, LeavesAValueThatOthersReadToo) {
   Graph g({2, 4, 4, 4});
   const Value normal =
