@@ -238,6 +238,10 @@ std::vector<PlacedParameter> PlanBuilder::place_parameters(std::size_t& statisti
       ready.push_back(end);
     }
   }
+  // Of auxiliary heads, which inference leaves out: nobody reads them, but they can be written.
+  for (std::size_t i = 0; i < placed.size(); ++i) {
+    if (placed[i].offset == 0) place(static_cast<int>(i));
+  }
   floats = end;
   return placed;
 }

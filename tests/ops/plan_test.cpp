@@ -1,6 +1,6 @@
 // Plans and executors: fusion, memory, layouts, adoption; each backend against the reference on a
-// small net with everything that a plan has to route: a fork, a sum, a fused and a lone batch norm,
-// a reorder.
+// small net with everything that a plan has to route: forks, a sum, a fused and a lone batch norm,
+// a concatenation, a reorder, an auxiliary loss, random draws.
 #include "ops/plan.h"
 
 #include <gtest/gtest.h>
@@ -30,9 +30,16 @@ Graph small_net() {
   x = relu(g, "relu2", add(g, "add", y, x));
   Value z = pool2d(g, "pool", x, {.kernel = 3, .stride = 2, .pad = 1});
   z = batch_norm(g, "bn3", z);
+  z = concat(g, "concat",
+             {z, lrn(g, "lrn", z, {.alpha = 0.5f}),
+              pool2d(g, "same", z, {.stride = 1, .pad = {0, 0, 1, 1}})});
   z = activation(g, "tanh", conv2d(g, "conv3", z, {.out_channels = 7, .kernel = 2, .bias = true}),
                  ActivationKind::tanh);
-  softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", z), {.out_features = classes}));
+  z = flatten(g, "flatten", z);
+  softmax_loss(g, "auxiliary", linear(g, "auxiliary fc", z, {.out_features = classes}),
+               {.weight = 0.3f});
+  z = dropout(g, "dropout", z, 0.4f);
+  softmax_loss(g, "loss", linear(g, "fc", z, {.out_features = classes}));
   return g;
 }
 
@@ -219,8 +226,10 @@ TEST(Fusion, TakesWhatFollowsABatchNorm) {
   const std::vector<FusedStep> steps = fuse_steps(small_net(), true);
   std::vector<std::string> names;
   for (const FusedStep& step : steps) names.push_back(step.name);
-  EXPECT_EQ(names, (std::vector<std::string>{"conv1", "bn1", "conv2", "bn2", "pool", "bn3", "conv3",
-                                             "tanh", "flatten", "fc", "loss"}));
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"conv1", "bn1", "conv2", "bn2", "pool", "bn3", "lrn", "same",
+                                      "concat", "conv3", "tanh", "flatten", "auxiliary fc",
+                                      "auxiliary", "dropout", "fc", "loss"}));
   const auto& first = std::get<BatchNorm>(steps[1].op);
   EXPECT_TRUE(first.relu && !first.add);
   const auto& second = std::get<BatchNorm>(steps[3].op);
