@@ -34,7 +34,7 @@ void LaneMeeting::sum(int lane, std::span<double> values) {
       try {
         add_up(values.size());
       } catch (...) {
-        interrupted_ = true;
+        interrupted_ = std::current_exception();
         met_.notify_all();
         throw;
       }
@@ -44,14 +44,14 @@ void LaneMeeting::sum(int lane, std::span<double> values) {
   } else {
     met_.wait(lock, [&, meeting = meetings_] { return meetings_ != meeting || interrupted_; });
   }
-  require(!interrupted_, ExitCode::ranks, "lane meeting", "a lane could not come");
+  if (interrupted_) std::rethrow_exception(interrupted_);
   std::copy_n(totals_.begin(), values.size(), values.begin());
 }
 
-void LaneMeeting::interrupt() noexcept {
+void LaneMeeting::interrupt(std::exception_ptr cause) noexcept {
   {
     const std::lock_guard lock(mutex_);
-    interrupted_ = true;
+    if (!interrupted_) interrupted_ = std::move(cause);
   }
   met_.notify_all();
   communicator_.interrupt();

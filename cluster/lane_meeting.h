@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <exception>
 #include <mutex>
 #include <span>
 #include <vector>
@@ -22,10 +23,11 @@ class LaneMeeting {
 
   // Returns once every lane of the job has called it as often, with as many values: then `values`
   // holds their sums over the lanes, added in the order of the lanes, so that the bits do not
-  // depend on ranks. Error(ranks) after interrupt().
+  // depend on ranks. After interrupt(), throws what was given to it.
   void sum(int lane, std::span<double> values);
-  // From any thread: meetings, now and later, end with Error(ranks). For when a lane cannot come.
-  void interrupt() noexcept;
+  // From any thread: meetings, now and later, end with `cause`: why a lane cannot come. The first
+  // cause counts.
+  void interrupt(std::exception_ptr cause) noexcept;
 
  private:
   void add_up(std::size_t count);
@@ -43,7 +45,7 @@ class LaneMeeting {
   std::vector<double> totals_;
   int arrived_ = 0;
   std::uint64_t meetings_ = 0;
-  bool interrupted_ = false;
+  std::exception_ptr interrupted_;  // null: not
 };
 
 }  // namespace convoy

@@ -1,6 +1,7 @@
 #include "data/transform.h"
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
 
 #include "ops/core/check.h"
@@ -61,15 +62,30 @@ struct SizeAfter {
             "probability is {}, 0 to 1 expected", flip.probability);
     return in;
   }
+  std::optional<Size> operator()(const RandomResizedCrop& crop) const {
+    require(crop.size > 0, ExitCode::config, "random resized crop", "size is {}, above 0 expected",
+            crop.size);
+    require(crop.min_area > 0 && crop.min_area <= crop.max_area && crop.max_area <= 1,
+            ExitCode::config, "random resized crop",
+            "area is {} to {} of the image, above 0, ascending and at most 1 expected",
+            crop.min_area, crop.max_area);
+    require(crop.min_ratio > 0 && crop.min_ratio <= crop.max_ratio, ExitCode::config,
+            "random resized crop", "ratio is {} to {}, above 0 and ascending expected",
+            crop.min_ratio, crop.max_ratio);
+    return Size{crop.size, crop.size};
+  }
+  std::optional<Size> operator()(const Cutout& cutout) const {
+    require(cutout.size > 0, ExitCode::config, "cutout", "size is {}, above 0 expected",
+            cutout.size);
+    return in;
+  }
 };
+
+bool moves_pixels(const Transform& transform) {
+  return !std::holds_alternative<Cutout>(transform);
+}
 
 // Pixels ----------------------------------------------------------------------------------------
-
-struct Rect {
-  int top, left, height, width;
-  int bottom() const { return top + height; }
-  int right() const { return left + width; }
-};
 
 Rect intersection(const Rect& a, const Rect& b) {
   const int top = std::max(a.top, b.top);
@@ -99,7 +115,8 @@ class Canvas {
         scratch_(scratch),
         place_(place),
         crop_draws_(key.seed, RandomUse::crop, key.sample_id, key.epoch),
-        flip_draws_(key.seed, RandomUse::flip, key.sample_id, key.epoch) {
+        flip_draws_(key.seed, RandomUse::flip, key.sample_id, key.epoch),
+        cutout_draws_(key.seed, RandomUse::cutout, key.sample_id, key.epoch) {
     show_all();
   }
 
@@ -128,6 +145,17 @@ class Canvas {
   void operator()(const HorizontalFlip& transform) {
     if (flip_draws_.uniform() < transform.probability) flipped_ = !flipped_;
   }
+  void operator()(const RandomResizedCrop& transform) {
+    const Rect part = random_part(transform);
+    crop(part.top, part.left, part.height, part.width);
+    resize(transform.size, transform.size);
+  }
+  void operator()(const Cutout& transform) {
+    const int y = static_cast<int>(cutout_draws_.below(window_.height)) - transform.size / 2;
+    const int x = static_cast<int>(cutout_draws_.below(window_.width)) - transform.size / 2;
+    holes_.push_back(intersection({y, x, transform.size, transform.size},
+                                  {0, 0, window_.height, window_.width}));
+  }
 
   void write_planes(int channels, std::span<float> out) const;
 
@@ -142,6 +170,7 @@ class Canvas {
     const int shift = flipped_ ? window_.width - left - width : left;
     window_ = {window_.top + top, window_.left + shift, height, width};
   }
+  Rect random_part(const RandomResizedCrop& transform);
   void resize(int height, int width);
   void render();
 
@@ -150,10 +179,37 @@ class Canvas {
   std::string_view place_;
   Random crop_draws_;
   Random flip_draws_;
-  Rect window_{};   // in pixels of image_, from which it may stick out
-  Rect visible_{};  // outside of it the window shows zeros
+  Random cutout_draws_;
+  std::vector<Rect>& holes_ = scratch_.holes;  // of the mean colour, in pixels of the output
+  Rect window_{};                              // in pixels of image_, from which it may stick out
+  Rect visible_{};                             // outside of it the window shows zeros
   bool flipped_ = false;
 };
+
+// torchvision's RandomResizedCrop.get_params.
+Rect Canvas::random_part(const RandomResizedCrop& transform) {
+  const int height = window_.height, width = window_.width;
+  const double area = static_cast<double>(height) * width;
+  const float low = std::log(transform.min_ratio), high = std::log(transform.max_ratio);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double wanted = area * crop_draws_.uniform(transform.min_area, transform.max_area);
+    const double ratio = std::exp(double{crop_draws_.uniform(low, high)});
+    const int w = static_cast<int>(std::nearbyint(std::sqrt(wanted * ratio)));
+    const int h = static_cast<int>(std::nearbyint(std::sqrt(wanted / ratio)));
+    if (w < 1 || w > width || h < 1 || h > height) continue;
+    const int top = static_cast<int>(crop_draws_.below(height - h + 1));
+    const int left = static_cast<int>(crop_draws_.below(width - w + 1));
+    return {top, left, h, w};
+  }
+  const double ratio = static_cast<double>(width) / height;
+  int w = width, h = height;
+  if (ratio < transform.min_ratio) {
+    h = static_cast<int>(std::nearbyint(width / double{transform.min_ratio}));
+  } else if (ratio > transform.max_ratio) {
+    w = static_cast<int>(std::nearbyint(height * double{transform.max_ratio}));
+  }
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
 
 // Makes the window's pixels those of image_.
 void Canvas::render() {
@@ -225,6 +281,14 @@ void Canvas::write_planes(int channels, std::span<float> out) const {
           shown.width, tables,
           out.data() + std::ptrdiff_t(y - window_.top) * window_.width + column, plane);
   }
+  for (const Rect& hole : holes_) {  // the mean colour is zero once normalised
+    for (int c = 0; c < channels; ++c) {
+      for (int y = hole.top; y < hole.bottom(); ++y) {
+        std::fill_n(out.data() + c * plane + std::ptrdiff_t(y) * window_.width + hole.left,
+                    hole.width, 0.0f);
+      }
+    }
+  }
 }
 
 void fill_tables(const Normalize& normalize, TransformScratch& scratch) {
@@ -249,7 +313,13 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
   }
   std::optional<Size> size;
   if (height > 0 && width > 0) size = Size{height, width};
-  for (const Transform& transform : transforms) size = std::visit(SizeAfter{size}, transform);
+  bool cut_out = false;
+  for (const Transform& transform : transforms) {
+    require(!cut_out || !moves_pixels(transform), ExitCode::config, "transforms",
+            "move pixels after a cutout, expected it behind all others");
+    cut_out |= !moves_pixels(transform);
+    size = std::visit(SizeAfter{size}, transform);
+  }
   require(size.has_value(), ExitCode::config, "transforms",
           "leave images of different sizes; expected one that fixes it, such as a crop");
   require(size->height <= max_image_side && size->width <= max_image_side &&
@@ -264,6 +334,7 @@ void apply(const Pipeline& pipeline, Image& image, const DrawKey& key, std::stri
            const Shape& out_shape, TransformScratch& scratch, std::span<float> out) {
   fill_tables(pipeline.normalize, scratch);
   if (pipeline.channels == 1 && image.channels == 3) make_grey(image);
+  scratch.holes.clear();
   Canvas canvas(image, scratch, key, place);
   for (const Transform& transform : pipeline.transforms) std::visit(canvas, transform);
   const Rect& window = canvas.window();

@@ -37,7 +37,24 @@ struct HorizontalFlip {
   float probability = 0.5f;
 };
 
-using Transform = std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip>;
+// A crop of random area (a share of the image's) and ratio of width to height, resized to `size` x
+// `size`: Szegedy et al., "Going deeper with convolutions" (2015). Ten tries, then the centre.
+struct RandomResizedCrop {
+  int size = 224;
+  float min_area = 0.08f;
+  float max_area = 1.0f;
+  float min_ratio = 3.0f / 4;
+  float max_ratio = 4.0f / 3;
+};
+// A square of `size` around a random pixel, cut off at the border, becomes the mean colour: DeVries
+// and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017). Moves
+// nothing, and must come after all that does.
+struct Cutout {
+  int size = 8;
+};
+
+using Transform = std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip,
+                               RandomResizedCrop, Cutout>;
 
 // What keys the random draws of one sample.
 struct DrawKey {
@@ -65,10 +82,18 @@ struct Pipeline {
   Shape output_shape(std::uint32_t height, std::uint32_t width) const;
 };
 
+// Pixels of an image; may stick out of it.
+struct Rect {
+  int top, left, height, width;
+  int bottom() const { return top + height; }
+  int right() const { return left + width; }
+};
+
 // A thread's scratch: reused from image to image.
 struct TransformScratch {
   Image image;
   ResizeScratch resize;
+  std::vector<Rect> holes;
   std::optional<Normalize> tables_of;
   std::array<std::array<float, 256>, 3> tables{};  // what each pixel value becomes, per channel
 };

@@ -36,6 +36,9 @@ struct ModelConfig {
   // Of batch norm; not given: as the model was published.
   std::optional<double> norm_epsilon;
   std::optional<double> norm_momentum;  // share of a step's statistics in the running ones
+  // Batch norm over the whole global batch rather than over each lane. The lanes of a rank then run
+  // at once, on threads of their own.
+  bool synchronised_norm = false;
   // Above 0: the network is the one for square images of this size, slid over larger ones, and its
   // scores are means over all windows.
   int window = 0;

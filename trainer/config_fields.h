@@ -40,11 +40,11 @@ inline Choices<std::string> model_names() {
 
 // In the order of the variant.
 inline const Choices<Transform>& transform_kinds() {
-  static const Choices<Transform> kinds = {{"resize", Resize{}},
-                                           {"resize_exact", ResizeExact{}},
-                                           {"center_crop", CenterCrop{}},
-                                           {"pad_and_crop", PadAndCrop{}},
-                                           {"flip", HorizontalFlip{}}};
+  static const Choices<Transform> kinds = {
+      {"resize", Resize{}},          {"resize_exact", ResizeExact{}},
+      {"center_crop", CenterCrop{}}, {"pad_and_crop", PadAndCrop{}},
+      {"flip", HorizontalFlip{}},    {"random_resized_crop", RandomResizedCrop{}},
+      {"cutout", Cutout{}}};
   return kinds;
 }
 
@@ -86,6 +86,19 @@ void fields(V& v, HorizontalFlip& t) {
 }
 
 template <class V>
+void fields(V& v, RandomResizedCrop& t) {
+  v.field("size", t.size, at_least_1);
+  v.field("min_area", t.min_area, share);
+  v.field("max_area", t.max_area, share);
+  v.field("min_ratio", t.min_ratio, above_0);
+  v.field("max_ratio", t.max_ratio, above_0);
+}
+template <class V>
+void fields(V& v, Cutout& t) {
+  v.field("size", t.size, at_least_1);
+}
+
+template <class V>
 void fields(V& v, ModelConfig& c) {
   v.choice("name", c.name, model_names());
   v.field("classes", c.classes, at_least_0);
@@ -100,6 +113,7 @@ void fields(V& v, ModelConfig& c) {
   v.field("tf_padding", c.tf_padding);
   v.field("norm_epsilon", c.norm_epsilon, above_0);
   v.field("norm_momentum", c.norm_momentum, share);
+  v.field("synchronised_norm", c.synchronised_norm);
   v.field("window", c.window, at_least_0);
   v.choice("activation", c.activation,
            Choices<ActivationKind>{{"relu", ActivationKind::relu},

@@ -30,7 +30,14 @@ LaneWorkers::Worker::Worker(const Parts& parts, int number)
       lanes(parts.reducer.worker_lanes(number)),
       on_ready([this, &reducer = parts.reducer, number](std::size_t end) {
         reducer.ready(number, lane, end);
-      }) {}
+      }) {
+  if (!parts.meeting) return;
+  require(lanes.count() == 1, ExitCode::internal, "lanes",
+          "{} on one worker, expected one on each to meet", lanes.count());
+  sum_over_lanes = [this, meeting = parts.meeting](std::span<double> values) {
+    meeting->sum(lane, values);
+  };
+}
 
 LaneWorkers::LaneWorkers(const Parts& parts) : parts_(parts) {
   for (int number = 0; number < parts.pool.workers(); ++number) {
@@ -43,7 +50,12 @@ void LaneWorkers::run(std::uint64_t step, bool stop) {
     Worker& worker = *workers_[number];
     for (int lane = worker.lanes.begin; lane < worker.lanes.end; ++lane) {
       worker.lane = lane;
-      run_lane(worker, number, step, stop);
+      try {
+        run_lane(worker, number, step, stop);
+      } catch (...) {
+        if (parts_.meeting) parts_.meeting->interrupt(std::current_exception());
+        throw;
+      }
     }
   });
 }
@@ -52,12 +64,14 @@ void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool 
   const Batch batch = parts_.source.acquire(parts_.slots.slot(step, worker.lane));
   float* gradients = parts_.reducer.lane_buffer(number, worker.lane).data();
   const std::uint64_t rows = batch.labels.size();
-  worker.executor.forward({.images = batch.images.data(),
-                           .labels = batch.labels.data(),
-                           .soft_labels = batch.soft_labels.data(),
-                           .seed = parts_.seed,
-                           .position = step * parts_.global_batch + worker.lane * rows},
-                          gradients);
+  worker.executor.forward(
+      {.images = batch.images.data(),
+       .labels = batch.labels.data(),
+       .soft_labels = batch.soft_labels.data(),
+       .seed = parts_.seed,
+       .position = step * parts_.global_batch + worker.lane * rows,
+       .sum_over_lanes = worker.sum_over_lanes ? &worker.sum_over_lanes : nullptr},
+      gradients);
   const LaneScalars scalars =
       score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
   std::memcpy(gradients, &scalars, sizeof scalars);

@@ -7,6 +7,7 @@
 #include <functional>
 #include <vector>
 
+#include "cluster/lane_meeting.h"
 #include "cluster/reducer.h"
 #include "data/loader.h"
 #include "ops/executor.h"
@@ -27,6 +28,9 @@ class LaneWorkers {
     Reducer& reducer;
     int global_batch;    // samples of a step, over all ranks
     std::uint64_t seed;  // of what kernels draw at random
+    // Where lanes add values up in the middle of a pass; then each has a worker of its own. Null:
+    // they never do.
+    LaneMeeting* meeting = nullptr;
   };
   // All parts must outlive this.
   explicit LaneWorkers(const Parts& parts);
@@ -42,8 +46,10 @@ class LaneWorkers {
     Worker(const Parts& parts, int number);
     Executor executor;
     LaneRange lanes;
-    int lane = 0;                                   // the one at work
-    std::function<void(std::size_t end)> on_ready;  // tells the reducer; made once
+    int lane = 0;  // the one at work
+    // Made once: tells the reducer; adds up over lanes, empty where they never do.
+    std::function<void(std::size_t end)> on_ready;
+    std::function<void(std::span<double>)> sum_over_lanes;
   };
   void run_lane(Worker& worker, int number, std::uint64_t step, bool stop);
 

@@ -43,6 +43,7 @@ class Session {
   void agree();
   void resume();
   void restore(const LoadedCheckpoint& checkpoint);
+  std::size_t longest_meeting() const;
   void start_workers();
   void introduce() const;
   void note_end(ExitCode code, const std::string& reason) const;
@@ -72,6 +73,8 @@ class Session {
 
   std::optional<WorkerPool> pool_;
   std::optional<Reducer> reducer_;
+  std::unique_ptr<Communicator> meeting_communicator_;  // with the next: where lanes must meet
+  std::optional<LaneMeeting> meeting_;
   std::optional<LaneSlots> slots_;
   std::optional<Loader> loader_;
   std::optional<LaneWorkers> lanes_;
@@ -160,8 +163,11 @@ void Session::build_network() {
   communicator_.set_activity("planning", 0);
   const int lanes =
       lanes_of(communicator_.rank(), communicator_.size(), config_.batch.lanes).count();
-  pool_.emplace(choose_workers(communicator_, config_.threads, config_.threads_per_lane, lanes),
-                config_.threads_per_lane);
+  const int workers =
+      config_.model.synchronised_norm
+          ? lanes
+          : choose_workers(communicator_, config_.threads, config_.threads_per_lane, lanes);
+  pool_.emplace(workers, config_.threads_per_lane);
   together(communicator_, [&] {
     backend_ = make_backend(config_.backend, config_.threads_per_lane);
     const int rows = config_.batch.global / config_.batch.lanes;
@@ -257,12 +263,22 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
            checkpoint.folder.string());
 }
 
+// A count and two sums for each channel of the widest batch norm.
+std::size_t Session::longest_meeting() const {
+  std::int64_t channels = 0;
+  for (const Parameter& parameter : network_->graph.parameters()) {
+    if (parameter.role == ParameterRole::scale) channels = std::max(channels, parameter.shape[0]);
+  }
+  return 1 + 2 * static_cast<std::size_t>(channels);
+}
+
 void Session::start_workers() {
   const int workers = pool_->workers();
   const int loader_threads =
       config_.data.loader_threads > 0 ? config_.data.loader_threads : workers;
   together(communicator_,
            [&] { pool_->run([&](int worker) { prepared_->refresh(worker, workers); }); });
+  if (config_.model.synchronised_norm) meeting_communicator_ = communicator_.duplicate();
   reducer_.emplace(communicator_, config_.batch.lanes, workers, network_->plan.parameter_floats(),
                    cut_buckets(network_->plan.ready_offsets()));
   together(communicator_, [&] {
@@ -285,6 +301,9 @@ void Session::start_workers() {
         [stream, slots = *slots_](std::uint64_t slot, int row) {
           return stream.at(slots.step(slot), slots.lane(slot), row);
         });
+    if (config_.model.synchronised_norm) {
+      meeting_.emplace(*meeting_communicator_, config_.batch.lanes, longest_meeting());
+    }
     lanes_.emplace(LaneWorkers::Parts{
         .pool = *pool_,
         .plan = network_->plan,
@@ -295,6 +314,7 @@ void Session::start_workers() {
         .reducer = *reducer_,
         .global_batch = config_.batch.global,
         .seed = config_.seed,
+        .meeting = meeting_ ? &*meeting_ : nullptr,
     });
     if (!validation_data_) return;
     evaluator_.emplace(Evaluator::Parts{

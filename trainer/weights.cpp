@@ -56,7 +56,8 @@ void require_fit(const std::filesystem::path& path, const ByName& tensors,
     const auto found = tensors.find(parameter.name);
     if (found == tensors.end()) {
       missing.push_back(fmt::format("{} ({})", parameter.name, parameter.desc.shape.text()));
-    } else if (!fits(found->second->shape, parameter.desc.shape) || found->second->dtype != DType::f32) {
+    } else if (!fits(found->second->shape, parameter.desc.shape) ||
+               found->second->dtype != DType::f32) {
       different.push_back(fmt::format("{} ({} {}, expected f32 {})", parameter.name,
                                       name_of(found->second->dtype), found->second->shape.text(),
                                       parameter.desc.shape.text()));

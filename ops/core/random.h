@@ -36,6 +36,7 @@ enum class RandomUse : std::uint32_t {
   dropout = 5,
   synthesise = 6,
   test = 7,
+  cutout = 8,
 };
 
 // A short stream of numbers for one (seed, use, epoch, index). Satisfies UniformRandomBitGenerator.

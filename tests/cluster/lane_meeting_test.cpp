@@ -62,10 +62,10 @@ TEST(LaneMeeting, ALaneThatCannotComeReleasesTheOthers) {
         meeting.sum(0, value);
         ADD_FAILURE() << "met alone";
       } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ExitCode::ranks);
+        EXPECT_EQ(error.code(), ExitCode::data);
       }
     });
-    meeting.interrupt();
+    meeting.interrupt(std::make_exception_ptr(Error(ExitCode::data, "image 7", "is cut short")));
     waiting.join();
   });
 }

@@ -79,7 +79,7 @@ TEST(Config, ErrorsNameFileLineKeyAndNearest) {
   EXPECT_EQ(error_of(minimal + "seed: 1\nseed: 2\n"), "x.yaml:3: seed: given twice");
   EXPECT_EQ(error_of("data: {path: p, augment: [blur]}\n"),
             "x.yaml:1: data.augment: found 'blur', expected one of resize, resize_exact, "
-            "center_crop, pad_and_crop, flip");
+            "center_crop, pad_and_crop, flip, random_resized_crop, cutout");
   EXPECT_EQ(error_of("data:\n  path: p\n  augment:\n    - flip: {probabilty: 1}\n"),
             "x.yaml:4: data.augment.flip.probabilty: unknown key; nearest is probability");
   EXPECT_EQ(error_of("data: {path: p, mean: [0.5]}\n"),

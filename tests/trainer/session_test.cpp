@@ -134,6 +134,17 @@ TEST_F(SessionTest, RecomputationGivesTheSameResult) {
   EXPECT_TRUE(bytes_of("recomputed") == bytes_of("kept"));
 }
 
+TEST_F(SessionTest, SynchronisedNormGivesOneResultOnAnyRanks) {
+  const std::string synchronised = "model.synchronised_norm=true";
+  train_on(1, config("sync1", {synchronised}));
+  EXPECT_FALSE(bytes_of("sync1") == bytes_of("kept"));
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = fmt::format("sync{}", ranks);
+    train_on(ranks, config(name, {synchronised}));
+    EXPECT_TRUE(bytes_of(name) == bytes_of("sync1")) << ranks << " ranks";
+  }
+}
+
 TEST_F(SessionTest, AnotherSeedOrNumberOfLanesGivesAnotherResult) {
   train_on(1, config("first"));
   train_on(1, config("seed2", {"seed=2"}));

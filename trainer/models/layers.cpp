@@ -38,6 +38,7 @@ int scaled(const ModelConfig& settings, int published) {
 Value norm(Graph& g, const ModelConfig& settings, std::string name, Value x, BatchNorm published) {
   if (settings.norm_epsilon) published.epsilon = static_cast<float>(*settings.norm_epsilon);
   if (settings.norm_momentum) published.momentum = static_cast<float>(*settings.norm_momentum);
+  published.synchronised = settings.synchronised_norm;
   return batch_norm(g, std::move(name), x, published);
 }
 
