@@ -145,6 +145,25 @@ TEST_F(SessionTest, SynchronisedNormGivesOneResultOnAnyRanks) {
   }
 }
 
+// Deeper networks: fused and depthwise convolutions, Winograd's algorithm, dropout, soft labels.
+TEST_F(SessionTest, DeepNetworksGiveOneResultToo) {
+  const std::vector<std::string> common = {
+      "steps=2", "model.label_smoothing=0.1", "batch.global=32",
+      "data.augment=[{resize: {size: 40}}, {random_resized_crop: {size: 32}}, flip, cutout]"};
+  const std::vector<std::vector<std::string>> models = {
+      {"model.name=resnet18", "model.width=0.5"},
+      {"model.name=mobilenet_v1", "model.width=0.5", "model.dropout=0.3"}};
+  for (const std::vector<std::string>& model : models) {
+    std::vector<std::string> overrides = common;
+    overrides.insert(overrides.end(), model.begin(), model.end());
+    const auto name = [&](int ranks) { return fmt::format("{}_{}", model[0].substr(11), ranks); };
+    for (const int ranks : {1, 2, 3, 4}) {
+      train_on(ranks, config(name(ranks), overrides));
+      EXPECT_TRUE(bytes_of(name(ranks), 2) == bytes_of(name(1), 2)) << name(ranks);
+    }
+  }
+}
+
 TEST_F(SessionTest, AnotherSeedOrNumberOfLanesGivesAnotherResult) {
   train_on(1, config("first"));
   train_on(1, config("seed2", {"seed=2"}));
