@@ -8,10 +8,13 @@
 // only.
 #pragma once
 
+#include <limits>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include "ops/batch_norm.h"
 #include "ops/geometry.h"
 #include "ops/parameter.h"
 
@@ -27,11 +30,17 @@ struct Conv {
   bool bias = false;
   Initial first_weights;
   Initial first_biases;
+  // Set by the plan's fusion: what becomes of each output, in this order.
+  std::optional<BatchNorm> norm;  // normalised by the running statistics; in inference only
+  bool add = false;               // a second input of dst's shape is added; in inference only
+  bool relu = false;              // negative results become zero
+  // With relu, in inference only: nothing above it; ReLU6: 6.
+  float relu_cap = std::numeric_limits<float>::infinity();
 };
 
-// src NCHW -> dst N, out_channels, H', W'
+// src NCHW [, and what is added] -> dst N, out_channels, H', W'
 Shape output_shape(const Conv& op, std::string_view place, std::span<const Shape> inputs);
-// weight [OC, IC/groups, KH, KW]; bias [OC]
+// weight [OC, IC/groups, KH, KW]; bias [OC]; then those of norm
 std::vector<ParameterSpec> parameters(const Conv& op, std::span<const Shape> inputs);
 // Of one forward pass over the inputs.
 double multiply_adds(const Conv& op, std::span<const Shape> inputs);

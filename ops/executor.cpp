@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "ops/core/check.h"
+#include "ops/fold.h"
 #include "ops/plan_schedule.h"
 
 namespace convoy {
@@ -45,7 +46,8 @@ void Parameters::write(int index, std::span<float> arena, std::span<const float>
   backend_.reorder(plain_desc(p.desc.shape), logical.data(), p.desc, arena.data() + p.offset);
 }
 
-PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters) {
+PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters)
+    : backend_(plan.backend()) {
   std::size_t bytes = 0;
   const auto reserve = [&](const std::vector<TensorDesc>& wanted) {
     Offsets offsets;
@@ -75,6 +77,19 @@ PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters)
 
   for (std::size_t s = 0; s < plan.steps().size(); ++s) {
     const PlanStep& step = plan.steps()[s];
+    if (const auto* conv = std::get_if<Conv>(&step.op); conv && conv->norm && forward_[s][0] >= 0) {
+      const int shift = shift_index(*conv);
+      Folding& folding =
+          foldings_.emplace_back(Folding{.op = *conv,
+                                         .masters = plan.parameters()[step.parameters[0]].desc,
+                                         .prepared = step.spec.prepared[0]});
+      for (const int index : step.parameters) {
+        folding.parameters.push_back(parameters.arena().data() + plan.parameters()[index].offset);
+      }
+      folding.weight = reinterpret_cast<float*>(arena_.data() + forward_[s][0]);
+      folding.bias = reinterpret_cast<float*>(arena_.data() + forward_[s][shift]);
+      continue;
+    }
     const auto copy = [&](std::size_t i, const TensorDesc& to, std::ptrdiff_t offset) {
       const PlacedParameter& from = plan.parameters()[step.parameters[i]];
       KernelBuffers buffers;
@@ -94,6 +109,20 @@ PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters)
 
 void PreparedWeights::refresh(int part, int parts) {
   for (std::size_t i = part; i < copies_.size(); i += parts) copies_[i]->forward({});
+  for (std::size_t i = part; i < foldings_.size(); i += parts) fold(foldings_[i]);
+}
+
+// By way of the row-major order. Only plans for inference fold, once per evaluation, so it may
+// allocate.
+void PreparedWeights::fold(const Folding& f) const {
+  const Shape& shape = f.masters.shape;
+  const TensorDesc row_major = plain_desc(shape);
+  std::vector<float> weight(static_cast<std::size_t>(shape.elements()));
+  backend_.reorder(f.masters, f.parameters[0], row_major, weight.data());
+  std::vector<const float*> parameters = f.parameters;
+  parameters[0] = weight.data();
+  fold_batch_norm(f.op, parameters, weight, std::span(f.bias, static_cast<std::size_t>(shape[0])));
+  backend_.reorder(row_major, weight.data(), f.prepared, f.weight);
 }
 
 struct Executor::State {

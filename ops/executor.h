@@ -44,8 +44,21 @@ class PreparedWeights {
   // Byte offsets in arena_ of the copies for one step's parameters; -1: the master itself.
   using Offsets = std::array<std::ptrdiff_t, KernelBuffers::max_parameters>;
 
+  // A convolution with a batch-norm: where its masters lie, row-major but the weights, and where
+  // the folded copies go.
+  struct Folding {
+    Conv op;
+    TensorDesc masters, prepared;  // of the weights
+    std::vector<const float*> parameters;
+    float* weight;
+    float* bias;
+  };
+  void fold(const Folding& folding) const;
+
+  Backend& backend_;
   std::vector<std::unique_ptr<Kernel>> copies_;  // bound reorders
-  std::vector<Offsets> forward_;                 // by step
+  std::vector<Folding> foldings_;
+  std::vector<Offsets> forward_;  // by step
   std::vector<Offsets> backward_;
   Arena arena_;
 };

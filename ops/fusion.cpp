@@ -5,7 +5,11 @@ namespace {
 
 class Fusion {
  public:
-  explicit Fusion(const Graph& graph) : uses_(graph.values(), 0), sole_user_(graph.values(), -1) {
+  Fusion(const Graph& graph, Mode mode)
+      : mode_(mode),
+        images_(graph.input()),
+        uses_(graph.values(), 0),
+        sole_user_(graph.values(), -1) {
     for (const Node& node : graph.nodes()) {
       steps_.push_back({node.name, node.op, node.inputs, node.output, node.parameters, {}});
       for (const Value value : node.inputs) {
@@ -18,7 +22,7 @@ class Fusion {
 
   std::vector<FusedStep> run() {
     for (int step = 0; step < static_cast<int>(steps_.size()); ++step) {
-      if (!absorbed_[step] && std::holds_alternative<BatchNorm>(steps_[step].op)) extend(step);
+      if (!absorbed_[step] && may_extend(steps_[step].op)) extend(step);
     }
     std::vector<FusedStep> kept;
     for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -28,45 +32,88 @@ class Fusion {
   }
 
  private:
+  static bool may_extend(const Op& op) {
+    return std::holds_alternative<BatchNorm>(op) || std::holds_alternative<Conv>(op) ||
+           std::holds_alternative<Linear>(op);
+  }
   // The one step that reads this step's output, or -1.
   int sole_user(int step) const {
     const int value = steps_[step].output.id;
     return uses_[value] == 1 ? sole_user_[value] : -1;
   }
 
-  // Moves the batch-norm at `step` down over what follows it.
+  // Moves the op at `step` down over what follows it.
   void extend(int step) {
-    if (const int next = sole_user(step);
-        next >= 0 && std::holds_alternative<Add>(steps_[next].op)) {
-      const std::vector<Value>& terms = steps_[next].inputs;
-      const Value other = terms[0] == steps_[step].output ? terms[1] : terms[0];
-      FusedStep merged = absorb(step, next);
-      std::get<BatchNorm>(merged.op).add = true;
-      merged.inputs.push_back(other);
-      steps_[next] = std::move(merged);
-      step = next;
-    }
-    if (const int next = sole_user(step); next >= 0) {
-      const auto* activation = std::get_if<Activation>(&steps_[next].op);
-      if (activation &&
-          (activation->kind == ActivationKind::relu || activation->kind == ActivationKind::relu6)) {
-        FusedStep merged = absorb(step, next);
-        auto& norm = std::get<BatchNorm>(merged.op);
-        norm.relu = true;
-        if (activation->kind == ActivationKind::relu6) norm.relu_cap = 6;
-        steps_[next] = std::move(merged);
+    const bool inference = mode_ == Mode::inference;
+    if (auto* conv = std::get_if<Conv>(&steps_[step].op); conv && inference) {
+      if (const auto* norm = next_is<BatchNorm>(step)) {
+        conv->norm = *norm;
+        step = absorb_next(step);
       }
     }
+    if (auto* norm = std::get_if<BatchNorm>(&steps_[step].op)) {
+      step = extend_over_add(step, norm->add);
+    } else if (auto* conv = std::get_if<Conv>(&steps_[step].op); conv && inference) {
+      step = extend_over_add(step, conv->add);
+    }
+    if (const auto* activation = next_is<Activation>(step)) extend_over(step, *activation);
   }
 
-  FusedStep absorb(int step, int next) {
+  void extend_over(int step, const Activation& activation) {
+    const bool capped = activation.kind == ActivationKind::relu6;
+    if (activation.kind != ActivationKind::relu && !capped) return;
+    const auto take = [&](auto& op) {
+      op.relu = true;
+      if constexpr (requires { op.relu_cap; }) {
+        if (capped) op.relu_cap = 6;
+      }
+    };
+    Op& op = steps_[step].op;
+    if (auto* norm = std::get_if<BatchNorm>(&op)) {
+      take(*norm);
+    } else if (auto* conv = std::get_if<Conv>(&op); conv && !(capped && mode_ == Mode::training)) {
+      take(*conv);
+    } else if (auto* linear = std::get_if<Linear>(&op); linear && !capped) {
+      take(*linear);
+    } else {
+      return;
+    }
+    absorb_next(step);
+  }
+
+  // `adds`: the op's flag for it. The images are no second input (see Executor).
+  int extend_over_add(int step, bool& adds) {
+    if (!next_is<Add>(step)) return step;
+    const std::vector<Value>& terms = steps_[sole_user(step)].inputs;
+    const Value other = terms[0] == steps_[step].output ? terms[1] : terms[0];
+    if (other == images_) return step;
+    adds = true;
+    steps_[step].inputs.push_back(other);
+    return absorb_next(step);
+  }
+
+  // The op of the one step that reads this step's output, if it is such a one.
+  template <class T>
+  const T* next_is(int step) const {
+    const int next = sole_user(step);
+    return next < 0 ? nullptr : std::get_if<T>(&steps_[next].op);
+  }
+
+  // Moves the step into the place of its sole user, and returns that.
+  int absorb_next(int step) {
+    const int next = sole_user(step);
     FusedStep merged = std::move(steps_[step]);
     absorbed_[step] = true;
     merged.fused.push_back(steps_[next].name);
     merged.output = steps_[next].output;
-    return merged;
+    merged.parameters.insert(merged.parameters.end(), steps_[next].parameters.begin(),
+                             steps_[next].parameters.end());
+    steps_[next] = std::move(merged);
+    return next;
   }
 
+  Mode mode_;
+  Value images_;
   std::vector<int> uses_;
   std::vector<int> sole_user_;
   std::vector<FusedStep> steps_;
@@ -75,8 +122,8 @@ class Fusion {
 
 }  // namespace
 
-std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse) {
-  if (fuse) return Fusion(graph).run();
+std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse, Mode mode) {
+  if (fuse) return Fusion(graph, mode).run();
   std::vector<FusedStep> steps;
   for (const Node& node : graph.nodes()) {
     steps.push_back({node.name, node.op, node.inputs, node.output, node.parameters, {}});

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "ops/backend.h"
 #include "ops/graph.h"
 
 namespace convoy {
@@ -13,12 +14,16 @@ struct FusedStep {
   Op op;
   std::vector<Value> inputs;
   Value output;
-  std::vector<int> parameters;     // indices into Graph::parameters()
+  std::vector<int> parameters;     // indices into Graph::parameters(), in the fused op's order
   std::vector<std::string> fused;  // further nodes that this step does
 };
 
-// Batch-norm + ReLU (or ReLU6) and batch-norm + add [+ ReLU] become one step, at the place of the
-// last of them. With fuse = false each node is a step.
-std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse);
+// What follows an op and is read by nobody else becomes one step with it, at the place of the last:
+//
+//   training    batch-norm [+ add] [+ ReLU or ReLU6], convolution + ReLU, linear + ReLU
+//   inference   also convolution [+ batch-norm] [+ add] [+ ReLU or ReLU6]
+//
+// With fuse = false each node is a step.
+std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse, Mode mode = Mode::training);
 
 }  // namespace convoy

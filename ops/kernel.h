@@ -22,15 +22,18 @@ struct KernelSpec {
   std::vector<TensorDesc> src;  // the plan inserts a reorder where the producer's differs
   TensorDesc dst;
   std::vector<TensorDesc> parameters;  // masters and their gradients, in the op's order
-  std::vector<TensorDesc>
-      prepared;  // per parameter: a copy in another layout wanted by forward, or bytes = 0
+  // Per parameter: a copy in another layout wanted by forward, or bytes = 0. Of a convolution with
+  // a batch-norm (ops/fold.h): the folded weights at the weights' place, the folded bias at
+  // shift's.
+  std::vector<TensorDesc> prepared;
   std::vector<TensorDesc> prepared_backward;  // likewise for backward
   std::size_t workspace = 0;                  // bytes that live from forward to backward
   std::size_t scratchpad = 0;                 // bytes that live within one call
   bool backward_reads_src = false;            // the first one; the others never
   bool backward_reads_dst = false;
-  bool forward_in_place = false;   // dst may be src[0]
-  bool backward_in_place = false;  // diff_src[0] may be diff_dst[0]
+  bool forward_in_place = false;       // dst may be src[0]
+  bool forward_adds_in_place = false;  // in inference, dst may be src[1], and had better be
+  bool backward_in_place = false;      // diff_src[0] may be diff_dst[0]
   bool shares_diff_dst =
       false;  // diff_src[1] may be diff_dst[0]; never said together with backward_in_place
   bool sums_diff_dst = false;  // backward accepts a second diff_dst to be added to the first

@@ -14,6 +14,7 @@ struct Linear {
   bool bias = true;
   Initial first_weights;
   Initial first_biases;
+  bool relu = false;  // negative results become zero (set by the plan's fusion)
 };
 
 // src [N, I] -> dst [N, out_features]

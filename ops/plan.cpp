@@ -88,6 +88,7 @@ class PlanBuilder {
   void place_forward(int step, Run run);
   int stored(int tensor, int reader, Run run) const;
   bool may_overwrite_source(int step) const;
+  bool may_add_in_place(int step) const;
   void route_gradients();
   void route_step_gradients(int step);
   int new_storage(std::string what, std::size_t bytes, int first, int last);
@@ -142,7 +143,7 @@ void PlanBuilder::make_steps() {
   }
   of_value_.assign(graph_.values(), -1);
   of_value_[graph_.input().id] = add_tensor(plain_desc(graph_.shape(graph_.input())), false);
-  std::vector<FusedStep> fused = fuse_steps(graph_, options_.fuse);
+  std::vector<FusedStep> fused = fuse_steps(graph_, options_.fuse, options_.mode);
   if (!training_) keep_needed(fused);
   for (const FusedStep& step : fused) make_step(step);
 }
@@ -293,6 +294,15 @@ bool PlanBuilder::may_overwrite_source(int step) const {
   return !training_ || !steps[src.producer].spec.backward_reads_dst;
 }
 
+// Whether what a step adds to is read by nobody later, so that the sum can take its place.
+bool PlanBuilder::may_add_in_place(int step) const {
+  const PlanStep& s = steps[step];
+  if (training_ || !s.spec.forward_adds_in_place || s.inputs[0] == s.inputs[1]) return false;
+  const Tensor& term = tensors[s.inputs[1]];
+  return term.producer >= 0 && term.users.back() == step && s.inputs[1] != logits() &&
+         term.storage != tensors[s.inputs[0]].storage;
+}
+
 // Where `reader` finds the tensor in that run; -1: in the caller's images.
 int PlanBuilder::stored(int tensor, int reader, Run run) const {
   const Tensor& t = tensors[tensor];
@@ -310,6 +320,7 @@ void PlanBuilder::place_forward(int step, Run run) {
   Tensor& dst = tensors[s.output];
   int& storage = run == Run::again ? dst.again : dst.storage;
   storage = may_overwrite_source(step) ? stored(s.inputs[0], step, run)
+            : may_add_in_place(step)   ? stored(s.inputs[1], step, run)
                                        : new_storage(s.name, s.spec.dst.bytes, now, now);
   keep_until(storage, s.spec.backward_reads_dst ? backward : now);
   for (std::size_t i = 0; i < s.inputs.size(); ++i) {

@@ -1,7 +1,9 @@
 // Convolution by oneDNN. The forward pass chooses the layouts of its feature maps; backward is
 // pinned to them, so that no value needs a reorder between the passes.
+#include <cstring>
 #include <string_view>
 
+#include "ops/fold.h"
 #include "ops/onednn/weighted.h"
 #include "ops/onednn/winograd.h"
 
@@ -132,7 +134,12 @@ class ConvKernel : public WeightedKernel {
                     .dilates = {op.dilation.h - 1, op.dilation.w - 1},
                     .pad_before = {op.pad.top, op.pad.left},
                     .pad_after = {op.pad.bottom, op.pad.right}};
-    if (op.bias) shape.bias = plain({op.out_channels});
+    if (op.bias || op.norm) shape.bias = plain({op.out_channels});
+    shape.add = op.add;
+    shape.relu = op.relu;
+    shape.relu_cap = op.relu_cap;
+    if (op.relu) set_relu();
+    if (op.norm) set_folded_bias(shift_index(op));
 
     const MemoryDesc masters = master_weights();
     const MemoryDesc* given = masters_given() ? &masters : nullptr;
@@ -149,6 +156,15 @@ class ConvKernel : public WeightedKernel {
                           dnnl::convolution_backward_data(*chosen.source_gradient));
     }
     set_forward(chosen.forward, dnnl::convolution_forward(chosen.forward));
+    if (!op.add) return;
+    spec_.src.push_back(spec_.dst);
+    spec_.forward_adds_in_place = true;
+  }
+
+  void forward(const StepArgs& args) override {
+    const std::byte* term = buffers_.src[1];
+    if (term && term != buffers_.dst) std::memcpy(buffers_.dst, term, spec_.dst.bytes);
+    WeightedKernel::forward(args);
   }
 };
 
@@ -156,7 +172,8 @@ class ConvKernel : public WeightedKernel {
 
 std::unique_ptr<Kernel> make_kernel(const Conv& op, const KernelRequest& request,
                                     Context& context) {
-  const std::array inputs{request.src[0].shape};
+  std::vector<Shape> inputs;
+  for (const TensorDesc& src : request.src) inputs.push_back(src.shape);
   return std::make_unique<ConvKernel>(op, request, context, inputs);
 }
 

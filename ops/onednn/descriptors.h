@@ -7,6 +7,7 @@
 // implementation.
 #pragma once
 
+#include <limits>
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@ struct ConvShape {
   std::optional<MemoryDesc> bias;
   Dims strides, dilates, pad_before, pad_after;  // dilates: 0 is dense
   dnnl::algorithm algorithm = dnnl::algorithm::convolution_direct;
+  bool add = false;   // forward adds to what dst holds
+  bool relu = false;  // and then stores max(0, .), but nothing above the cap
+  float relu_cap = std::numeric_limits<float>::infinity();
 };
 
 dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engine, bool training,
@@ -36,6 +40,7 @@ dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
 struct LinearShape {
   MemoryDesc src, weights, dst;
   std::optional<MemoryDesc> bias;
+  bool relu = false;  // forward stores max(0, .)
 };
 
 dnnl::inner_product_forward::primitive_desc linear_forward(const dnnl::engine& engine,
@@ -88,7 +93,8 @@ Dims dims_of(const MemoryDesc& desc);
 // "nChw16c"-like name of the physical order, for people and for the agreement of ranks.
 std::string format_of(const MemoryDesc& desc);
 
-// An attribute with user-managed scratchpads.
-dnnl::primitive_attr user_scratchpad();
+// An attribute with user-managed scratchpads, and what a forward pass does after its sums.
+dnnl::primitive_attr user_scratchpad(bool add = false, bool relu = false,
+                                     float relu_cap = std::numeric_limits<float>::infinity());
 
 }  // namespace convoy::onednn

@@ -1,6 +1,8 @@
 // oneDNN 2.x: an operation descriptor first, then the primitive descriptor.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "ops/onednn/descriptors.h"
 
 namespace convoy::onednn {
@@ -12,9 +14,17 @@ dnnl::prop_kind forward_kind(bool training) {
 
 }  // namespace
 
-dnnl::primitive_attr user_scratchpad() {
+dnnl::primitive_attr user_scratchpad(bool add, bool relu, float relu_cap) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::post_ops ops;
+  if (add) ops.append_sum();
+  if (relu && std::isinf(relu_cap)) {
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  } else if (relu) {
+    ops.append_eltwise(1.0f, dnnl::algorithm::eltwise_clip, 0.0f, relu_cap);
+  }
+  attr.set_post_ops(ops);
   return attr;
 }
 
@@ -26,7 +36,7 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
                                            s.strides, s.dilates, s.pad_before, s.pad_after)
                            : Forward::desc(kind, s.algorithm, s.src, s.weights, s.dst, s.strides,
                                            s.dilates, s.pad_before, s.pad_after);
-  return {desc, user_scratchpad(), engine};
+  return {desc, user_scratchpad(s.add, s.relu, s.relu_cap), engine};
 }
 
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
@@ -54,7 +64,7 @@ dnnl::inner_product_forward::primitive_desc linear_forward(const dnnl::engine& e
   const auto kind = forward_kind(training);
   const auto desc = s.bias ? Forward::desc(kind, s.src, s.weights, *s.bias, s.dst)
                            : Forward::desc(kind, s.src, s.weights, s.dst);
-  return {desc, user_scratchpad(), engine};
+  return {desc, user_scratchpad(false, s.relu), engine};
 }
 
 dnnl::inner_product_backward_data::primitive_desc linear_backward_data(

@@ -1,6 +1,8 @@
 // oneDNN 3.x: one constructor per primitive descriptor.
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "ops/onednn/descriptors.h"
 
 namespace convoy::onednn {
@@ -17,17 +19,26 @@ MemoryDesc or_none(const std::optional<MemoryDesc>& desc) {
 
 }  // namespace
 
-dnnl::primitive_attr user_scratchpad() {
+dnnl::primitive_attr user_scratchpad(bool add, bool relu, float relu_cap) {
   dnnl::primitive_attr attr;
   attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  dnnl::post_ops ops;
+  if (add) ops.append_sum();
+  if (relu && std::isinf(relu_cap)) {
+    ops.append_eltwise(dnnl::algorithm::eltwise_relu, 0.0f, 0.0f);
+  } else if (relu) {
+    ops.append_eltwise(dnnl::algorithm::eltwise_clip, 0.0f, relu_cap);
+  }
+  attr.set_post_ops(ops);
   return attr;
 }
 
 dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engine, bool training,
                                                        const ConvShape& s) {
-  return {engine,    forward_kind(training), s.algorithm, s.src,
-          s.weights, or_none(s.bias),        s.dst,       s.strides,
-          s.dilates, s.pad_before,           s.pad_after, user_scratchpad()};
+  return {
+      engine,    forward_kind(training), s.algorithm, s.src,
+      s.weights, or_none(s.bias),        s.dst,       s.strides,
+      s.dilates, s.pad_before,           s.pad_after, user_scratchpad(s.add, s.relu, s.relu_cap)};
 }
 
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
@@ -46,8 +57,8 @@ dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
 
 dnnl::inner_product_forward::primitive_desc linear_forward(const dnnl::engine& engine,
                                                            bool training, const LinearShape& s) {
-  return {engine, forward_kind(training), s.src, s.weights, or_none(s.bias),
-          s.dst,  user_scratchpad()};
+  return {engine, forward_kind(training),        s.src, s.weights, or_none(s.bias),
+          s.dst,  user_scratchpad(false, s.relu)};
 }
 
 dnnl::inner_product_backward_data::primitive_desc linear_backward_data(

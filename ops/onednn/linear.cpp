@@ -18,6 +18,8 @@ class LinearKernel : public WeightedKernel {
                       .dst = plain(dims_of(dst)),
                       .bias = {}};
     if (op.bias) shape.bias = plain({op.out_features});
+    shape.relu = op.relu;
+    if (op.relu) set_relu();
 
     const auto forward = linear_forward(context.engine(), training, shape);
     if (training) {

@@ -24,6 +24,14 @@ void add(float* dst, const float* a, const float* b, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) dst[i] = a[i] + b[i];
 }
 
+void relu_gradient(float* diff_dst, const float* also, const float* dst, std::size_t count) {
+  if (also) {
+    for (std::size_t i = 0; i < count; ++i) diff_dst[i] = dst[i] > 0 ? diff_dst[i] + also[i] : 0.0f;
+  } else {
+    for (std::size_t i = 0; i < count; ++i) diff_dst[i] = dst[i] > 0 ? diff_dst[i] : 0.0f;
+  }
+}
+
 // Four accumulators hide the latency of an addition.
 constexpr int unroll = 4;
 
@@ -214,7 +222,7 @@ void any_gradient(const ChannelChunks& map, std::int64_t chunk, const NormGradie
 
 }  // namespace
 
-const Loops CONVOY_ISA::loops = {add, any_statistics, any_normalize, any_gradient_sums,
-                                 any_gradient};
+const Loops CONVOY_ISA::loops = {add,           relu_gradient,     any_statistics,
+                                 any_normalize, any_gradient_sums, any_gradient};
 
 }  // namespace convoy::onednn

@@ -45,6 +45,8 @@ struct NormGradient {
 struct Loops {
   // dst = a + b
   void (*add)(float* dst, const float* a, const float* b, std::size_t count);
+  // Behind a ReLU, in place: diff_dst [+= also, if not null], and zero where dst <= 0.
+  void (*relu_gradient)(float* diff_dst, const float* also, const float* dst, std::size_t count);
   // Mean and biased variance of each channel of a chunk: one pass, sums relative to the channel's
   // first pixel, in float32 per image plane and float64 over images.
   void (*statistics)(const ChannelChunks& map, std::int64_t chunk, const float* src, float* mean,

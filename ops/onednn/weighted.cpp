@@ -17,7 +17,8 @@ WeightedKernel::WeightedKernel(const KernelRequest& request, Context& context, D
 }
 
 void WeightedKernel::prepare_if_other(const MemoryDesc& wanted, TensorDesc& prepared) {
-  if (wanted != master_weights()) prepared = context_.tensor(spec_.parameters[0].shape, wanted);
+  if (folded_ || wanted != master_weights())
+    prepared = context_.tensor(spec_.parameters[0].shape, wanted);
 }
 
 void WeightedKernel::bind(const KernelBuffers& b) {
@@ -27,7 +28,8 @@ void WeightedKernel::bind(const KernelBuffers& b) {
   const void* backward_copy = b.prepared_backward[0];
   forward_.set(DNNL_ARG_SRC, b.src[0]);
   forward_.set(DNNL_ARG_WEIGHTS, forward_copy ? forward_copy : master);
-  forward_.set(DNNL_ARG_BIAS, b.parameters[1]);
+  const void* folded_bias = b.prepared[bias_];
+  forward_.set(DNNL_ARG_BIAS, folded_bias ? folded_bias : b.parameters[bias_]);
   forward_.set(DNNL_ARG_DST, b.dst);
   forward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
   weight_gradient_.set(DNNL_ARG_SRC, b.src[0]);
@@ -44,6 +46,12 @@ void WeightedKernel::forward(const StepArgs&) {
 }
 
 void WeightedKernel::backward(const StepArgs& args) {
+  if (relu_) {
+    best_loops().relu_gradient(reinterpret_cast<float*>(buffers_.diff_dst[0]),
+                               reinterpret_cast<const float*>(buffers_.diff_dst[1]),
+                               reinterpret_cast<const float*>(buffers_.dst),
+                               spec_.dst.bytes / sizeof(float));
+  }
   if (buffers_.diff_src[0]) source_gradient_.run();
   if (!buffers_.gradient_wanted[0]) return;
   weight_gradient_.set(DNNL_ARG_DIFF_WEIGHTS, args.gradients + buffers_.gradient_offsets[0]);

@@ -26,6 +26,19 @@ class WeightedKernel : public Kernel {
     return context_.memory_desc(spec_.parameters[0], weight_dims_);
   }
 
+  // Forward ends with max(0, .), so backward begins by cutting its gradient in place.
+  void set_relu() {
+    relu_ = true;
+    spec_.backward_reads_dst = true;
+    spec_.sums_diff_dst = true;
+  }
+  // Forward takes copies into which a batch-norm is folded (ops/fold.h), the bias at this index.
+  void set_folded_bias(std::size_t index) {
+    bias_ = index;
+    folded_ = true;
+    spec_.prepared[index] = spec_.parameters[index];
+  }
+
   // Each takes a primitive descriptor; the weight gradient first, since it decides how the masters
   // lie.
   template <class PrimitiveDesc>
@@ -71,6 +84,9 @@ class WeightedKernel : public Kernel {
   Context& context_;
   Dims weight_dims_;
   bool masters_given_;
+  bool relu_ = false;
+  bool folded_ = false;
+  std::size_t bias_ = 1;
   Call forward_;
   Call weight_gradient_;
   Call source_gradient_;

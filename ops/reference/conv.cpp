@@ -2,7 +2,9 @@
 #include "ops/conv.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "ops/fold.h"
 #include "ops/reference/kernels.h"
 #include "ops/reference/plain_kernel.h"
 
@@ -18,6 +20,11 @@ class ConvKernel : public PlainKernel {
         {src_shape().elements(), dst_shape().elements(), spec_.parameters[0].shape.elements()});
     spec_.scratchpad = static_cast<std::size_t>(largest) * sizeof(double);
     spec_.backward_reads_src = true;
+    spec_.backward_reads_dst = op.relu;
+    spec_.sums_diff_dst = true;
+    require(request.mode == Mode::inference || (!op.norm && !op.add && std::isinf(op.relu_cap)),
+            ExitCode::internal, request.place,
+            "a convolution with a batch-norm, a sum or a cap cannot be trained");
   }
 
   void forward(const StepArgs&) override {
@@ -28,32 +35,49 @@ class ConvKernel : public PlainKernel {
     if (op_.bias) {
       for_outputs([&](std::int64_t d, std::int64_t channel) { sums[d] += parameter(1)[channel]; });
     }
-    std::copy(sums.begin(), sums.end(), dst());
+    for_outputs([&](std::int64_t d, std::int64_t channel) {
+      double z = sums[d];
+      if (op_.norm) z = normalised(z, channel);
+      if (op_.add) z += src(1)[d];
+      dst()[d] = static_cast<float>(op_.relu ? std::clamp<double>(z, 0, op_.relu_cap) : z);
+    });
   }
 
   void backward(const StepArgs& args) override {
     if (diff_src()) {
       const std::span sums = zeros(src_shape());
       for_products([&](std::int64_t s, std::int64_t w, std::int64_t d) {
-        sums[s] += static_cast<double>(parameter(0)[w]) * diff_dst()[d];
+        sums[s] += static_cast<double>(parameter(0)[w]) * gradient_of_sum(d);
       });
       std::copy(sums.begin(), sums.end(), diff_src());
     }
     if (float* weights = gradient(args, 0)) {
       const std::span sums = zeros(spec_.parameters[0].shape);
       for_products([&](std::int64_t s, std::int64_t w, std::int64_t d) {
-        sums[w] += static_cast<double>(src()[s]) * diff_dst()[d];
+        sums[w] += static_cast<double>(src()[s]) * gradient_of_sum(d);
       });
       std::copy(sums.begin(), sums.end(), weights);
     }
     if (float* bias = op_.bias ? gradient(args, 1) : nullptr) {
       const std::span sums = zeros(spec_.parameters[1].shape);
-      for_outputs([&](std::int64_t d, std::int64_t channel) { sums[channel] += diff_dst()[d]; });
+      for_outputs(
+          [&](std::int64_t d, std::int64_t channel) { sums[channel] += gradient_of_sum(d); });
       std::copy(sums.begin(), sums.end(), bias);
     }
   }
 
  private:
+  double normalised(double z, std::int64_t channel) const {
+    const int shift = shift_index(op_);
+    const double deviation = std::sqrt(double{parameter(shift + 2)[channel]} + op_.norm->epsilon);
+    return parameter(shift - 1)[channel] * (z - parameter(shift + 1)[channel]) / deviation +
+           parameter(shift)[channel];
+  }
+
+  double gradient_of_sum(std::int64_t d) const {
+    return op_.relu && dst()[d] <= 0 ? 0.0 : diff_dst_sum(d);
+  }
+
   // visit(dst index, output channel)
   template <class Visit>
   void for_outputs(Visit visit) const {

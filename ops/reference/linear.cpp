@@ -11,6 +11,8 @@ class LinearKernel : public PlainKernel {
  public:
   LinearKernel(const Linear& op, const KernelRequest& request) : PlainKernel(op, request), op_(op) {
     spec_.backward_reads_src = true;
+    spec_.backward_reads_dst = op.relu;
+    spec_.sums_diff_dst = true;
   }
 
   void forward(const StepArgs&) override {
@@ -18,7 +20,7 @@ class LinearKernel : public PlainKernel {
       for (std::int64_t o = 0; o < outputs(); ++o) {
         double sum = op_.bias ? parameter(1)[o] : 0.0;
         for (std::int64_t i = 0; i < inputs(); ++i) sum += weight(o, i) * src()[n * inputs() + i];
-        dst()[n * outputs() + o] = static_cast<float>(sum);
+        dst()[n * outputs() + o] = static_cast<float>(op_.relu ? std::max(sum, 0.0) : sum);
       }
     }
   }
@@ -58,7 +60,11 @@ class LinearKernel : public PlainKernel {
   std::int64_t inputs() const { return src_shape()[1]; }
   std::int64_t outputs() const { return dst_shape()[1]; }
   double weight(std::int64_t o, std::int64_t i) const { return parameter(0)[o * inputs() + i]; }
-  double diff_output(std::int64_t n, std::int64_t o) const { return diff_dst()[n * outputs() + o]; }
+  // Behind the ReLU.
+  double diff_output(std::int64_t n, std::int64_t o) const {
+    const std::int64_t d = n * outputs() + o;
+    return op_.relu && dst()[d] <= 0 ? 0.0 : diff_dst_sum(d);
+  }
 
   Linear op_;
 };

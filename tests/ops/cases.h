@@ -63,8 +63,61 @@ inline std::vector<OpCase> conv_cases() {
       {"conv_depthwise_asymmetric_odd",
        Conv{.out_channels = 6, .pad = {0, 0, 1, 1}, .groups = 6},
        {{2, 6, 5, 6}}},
+      {"conv_relu",
+       Conv{.out_channels = 2, .kernel = 3, .bias = true, .relu = true},
+       {{1, 3, 4, 4}}},
       {"conv_depthwise_odd", Conv{.out_channels = 6, .pad = 1, .groups = 6}, {{1, 6, 5, 5}}},
       {"conv_depthwise_multiplier", Conv{.out_channels = 6, .pad = 1, .groups = 3}, {{2, 3, 5, 5}}},
+  };
+}
+
+// What a plan for inference makes of convolutions and what follows them.
+inline std::vector<OpCase> inference_conv_cases() {
+  const Shape map{2, 17, 6, 5}, wide{2, 32, 14, 14}, narrow{2, 16, 7, 7};
+  const BatchNorm norm{.epsilon = 1e-3f};
+  return {
+      {"conv_norm", Conv{.out_channels = 16, .pad = 1, .norm = norm}, {map}},
+      {"conv_bias_norm_relu",
+       Conv{.out_channels = 17, .kernel = 1, .bias = true, .norm = norm, .relu = true},
+       {map}},
+      {"conv_norm_add_relu",
+       Conv{.out_channels = 17, .pad = 1, .norm = norm, .add = true, .relu = true},
+       {map, map}},
+      {"conv_norm_add_1x1",
+       Conv{.out_channels = 32, .kernel = 1, .norm = norm, .add = true},
+       {narrow, {2, 32, 7, 7}}},
+      {"conv_add", Conv{.out_channels = 16, .pad = 1, .add = true}, {narrow, narrow}},
+      {"conv_bias_add_relu",
+       Conv{.out_channels = 6, .kernel = 2, .bias = true, .add = true, .relu = true},
+       {{3, 6, 5, 5}, {3, 6, 4, 4}}},
+      {"conv_depthwise_norm_relu6",
+       Conv{.out_channels = 16,
+            .pad = 1,
+            .groups = 16,
+            .norm = norm,
+            .relu = true,
+            .relu_cap = 0.75f},
+       {{2, 16, 7, 7}}},
+      {"conv_stem_norm_relu",
+       Conv{.out_channels = 16, .kernel = 7, .stride = 2, .pad = 3, .norm = norm, .relu = true},
+       {{2, 3, 15, 15}}},
+      {"conv_groups_norm_relu",
+       Conv{.out_channels = 32, .pad = 1, .groups = 2, .norm = norm, .relu = true},
+       {{2, 32, 5, 5}}},
+      {"conv_depthwise_norm_relu",
+       Conv{.out_channels = 16,
+            .stride = 2,
+            .pad = {0, 0, 1, 1},
+            .groups = 16,
+            .norm = norm,
+            .relu = true},
+       {{2, 16, 8, 8}}},
+      {"conv_depthwise_norm_add_odd",
+       Conv{.out_channels = 6, .pad = 1, .groups = 6, .norm = norm, .add = true},
+       {{1, 6, 5, 5}, {1, 6, 5, 5}}},
+      {"conv_winograd_norm_add_relu",
+       Conv{.out_channels = 32, .pad = 1, .norm = norm, .add = true, .relu = true},
+       {wide, wide}},
   };
 }
 
@@ -77,6 +130,10 @@ inline std::vector<OpCase> winograd_cases() {
       {"conv_winograd_odd",
        Conv{.out_channels = 32, .pad = 1, .bias = true},
        {{4, 48, 11, 9}},
+       tolerance},
+      {"conv_winograd_relu",
+       Conv{.out_channels = 48, .pad = 1, .bias = true, .relu = true},
+       {{3, 32, 13, 12}},  // none of whose sums is so near zero that rounding decides its sign
        tolerance},
       {"conv_winograd_valid",
        Conv{.out_channels = 32, .kernel = 3, .bias = true},
@@ -125,6 +182,7 @@ inline std::vector<OpCase> linear_cases() {
   return {
       {"linear", Linear{.out_features = 16}, {{4, 32}}},
       {"linear_odd", Linear{.out_features = 7}, {{3, 13}}},
+      {"linear_relu", Linear{.out_features = 3, .relu = true}, {{2, 5}}},
       {"linear_no_bias", Linear{.out_features = 10, .bias = false}, {{5, 17}}},
       {"linear_one_row", Linear{.out_features = 33}, {{1, 64}}},
       {"linear_one_output", Linear{.out_features = 1}, {{6, 5}}},

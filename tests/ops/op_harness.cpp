@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/core/random.h"
+#include "ops/fold.h"
 
 namespace convoy::test {
 namespace {
@@ -56,10 +57,11 @@ OpInputs random_inputs(const OpCase& c, std::uint64_t seed) {
 OpHarness::OpHarness(Backend& backend, const Op& op, const std::vector<Shape>& shapes,
                      OpVariant variant)
     : backend_(backend),
+      op_(op),
       variant_(std::move(variant)),
       shapes_(shapes),
       parameters_(parameters(op, shapes)) {
-  make_kernel(op);
+  make_kernel();
   add_blocks();
   if (variant_.mode == Mode::training) add_gradient_blocks();
   memory_.allocate();
@@ -68,7 +70,7 @@ OpHarness::OpHarness(Backend& backend, const Op& op, const std::vector<Shape>& s
 
 // Twice, as plan and executor do: first to see what the kernel wants, then with the masters
 // decided.
-void OpHarness::make_kernel(const Op& op) {
+void OpHarness::make_kernel() {
   const std::vector<TensorDesc> offered = offered_sources();
   std::vector<TensorDesc> masters;
   if (variant_.mode == Mode::inference) {
@@ -81,13 +83,29 @@ void OpHarness::make_kernel(const Op& op) {
                         .parameters = masters,
                         .source_gradient = variant_.source_gradient};
   if (variant_.masters_of_training) {
-    KernelRequest training{.place = "case", .src = offered};
-    masters = backend_.make(op, training)->spec().parameters;
+    masters = training_masters(offered);
     request.parameters = masters;
   }
-  const KernelSpec wanted = backend_.make(op, request)->spec();
+  const KernelSpec wanted = backend_.make(op_, request)->spec();
   request.parameters = wanted.parameters;
-  kernel_ = backend_.make(op, request);
+  kernel_ = backend_.make(op_, request);
+}
+
+// Training fuses less into a convolution than inference does.
+std::vector<TensorDesc> OpHarness::training_masters(std::span<const TensorDesc> offered) const {
+  Op trained = op_;
+  if (auto* conv = std::get_if<Conv>(&trained)) {
+    if (conv->add) offered = offered.first(1);
+    conv->norm.reset();
+    conv->add = false;
+    conv->relu_cap = Conv{}.relu_cap;
+  }
+  std::vector<TensorDesc> masters =
+      backend_.make(trained, {.place = "case", .src = offered})->spec().parameters;
+  for (std::size_t i = masters.size(); i < parameters_.size(); ++i) {
+    masters.push_back(plain_desc(parameters_[i].shape));
+  }
+  return masters;
 }
 
 std::vector<TensorDesc> OpHarness::offered_sources() const {
@@ -122,7 +140,11 @@ void OpHarness::add_blocks() {
   const bool in_place = variant_.share_memory && spec().forward_in_place &&
                         spec().src[0].bytes == spec().dst.bytes &&
                         !(variant_.mode == Mode::training && spec().backward_reads_src);
-  dst_ = in_place ? Block{src_[0].number, spec().dst} : add("dst", spec().dst);
+  const bool adds_in_place =
+      variant_.share_memory && variant_.mode == Mode::inference && spec().forward_adds_in_place;
+  dst_ = in_place        ? Block{src_[0].number, spec().dst}
+         : adds_in_place ? Block{src_[1].number, spec().dst}
+                         : add("dst", spec().dst);
   workspace_ = add("workspace", bytes_desc(spec().workspace));
   scratchpad_ = add("scratchpad", bytes_desc(spec().scratchpad));
 }
@@ -200,6 +222,7 @@ void OpHarness::load(const OpInputs& inputs) {
     write(prepared_[i], inputs.parameters[i]);
     write(prepared_backward_[i], inputs.parameters[i]);
   }
+  write_folded(inputs);
   if (diff_dst_.size() == 2) {
     for (std::size_t i = 0; i < 2; ++i) write(diff_dst_[i], inputs.diff_dst[i]);
   } else if (diff_dst_.size() == 1) {
@@ -217,6 +240,20 @@ void OpHarness::load(const OpInputs& inputs) {
   args_.loss_scale = inputs.loss_scale;
   inputs_ = inputs.src;
   inputs_.insert(inputs_.end(), inputs.parameters.begin(), inputs.parameters.end());
+}
+
+// Over the copies that the kernel wants folded.
+void OpHarness::write_folded(const OpInputs& inputs) const {
+  const auto* conv = std::get_if<Conv>(&op_);
+  if (!conv || !conv->norm || prepared_[0].number < 0) return;
+  std::vector<const float*> parameters;
+  for (const std::vector<float>& parameter : inputs.parameters) {
+    parameters.push_back(parameter.data());
+  }
+  std::vector<float> weight(inputs.parameters[0].size()), bias(inputs.parameters.back().size());
+  fold_batch_norm(*conv, parameters, weight, bias);
+  write(prepared_[0], weight);
+  write(prepared_[shift_index(*conv)], bias);
 }
 
 OpOutputs OpHarness::outputs() const {

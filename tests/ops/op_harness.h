@@ -78,11 +78,13 @@ class OpHarness {
     TensorDesc desc;
   };
 
-  void make_kernel(const Op& op);
+  void make_kernel();
+  std::vector<TensorDesc> training_masters(std::span<const TensorDesc> offered) const;
   std::vector<TensorDesc> offered_sources() const;
   void add_blocks();
   void add_gradient_blocks();
   void bind();
+  void write_folded(const OpInputs& inputs) const;
   Block add(const std::string& name, const TensorDesc& desc);
   std::byte* at(const Block& block) const;
   void write(const Block& block, const std::vector<float>& plain) const;
@@ -90,6 +92,7 @@ class OpHarness {
   bool padding_is_zero(const Block& block) const;
 
   Backend& backend_;
+  Op op_;
   OpVariant variant_;
   std::vector<Shape> shapes_;
   std::vector<ParameterSpec> parameters_;

@@ -12,6 +12,7 @@
 #include "ops/executor.h"
 #include "ops/fusion.h"
 #include "ops/liveness.h"
+#include "ops/plan_schedule.h"
 #include "ops/recompute.h"
 #include "tests/support/allocations.h"
 
@@ -35,10 +36,14 @@ Graph small_net() {
               pool2d(g, "same", z, {.stride = 1, .pad = {0, 0, 1, 1}})});
   z = activation(g, "tanh", conv2d(g, "conv3", z, {.out_channels = 7, .kernel = 2, .bias = true}),
                  ActivationKind::tanh);
+  z = relu(g, "relu4", conv2d(g, "conv4", z, {.out_channels = 9, .pad = 1, .bias = true}));
+  const Value w = relu(g, "relu5", conv2d(g, "conv5", z, {.out_channels = 9, .kernel = 1}));
+  z = add(g, "add6", conv2d(g, "conv6", w, {.out_channels = 9, .pad = 1}), z);
   z = flatten(g, "flatten", z);
   softmax_loss(g, "auxiliary", linear(g, "auxiliary fc", z, {.out_features = classes}),
                {.weight = 0.3f});
   z = dropout(g, "dropout", z, 0.4f);
+  z = relu(g, "relu7", linear(g, "fc7", z, {.out_features = 11}));
   softmax_loss(g, "loss", linear(g, "fc", z, {.out_features = classes}));
   return g;
 }
@@ -226,10 +231,11 @@ TEST(Fusion, TakesWhatFollowsABatchNorm) {
   const std::vector<FusedStep> steps = fuse_steps(small_net(), true);
   std::vector<std::string> names;
   for (const FusedStep& step : steps) names.push_back(step.name);
-  EXPECT_EQ(names,
-            (std::vector<std::string>{"conv1", "bn1", "conv2", "bn2", "pool", "bn3", "lrn", "same",
-                                      "concat", "conv3", "tanh", "flatten", "auxiliary fc",
-                                      "auxiliary", "dropout", "fc", "loss"}));
+  EXPECT_EQ(names, (std::vector<std::string>{
+                       "conv1",   "bn1",   "conv2",  "bn2",     "pool",         "bn3",
+                       "lrn",     "same",  "concat", "conv3",   "tanh",         "conv4",
+                       "conv5",   "conv6", "add6",   "flatten", "auxiliary fc", "auxiliary",
+                       "dropout", "fc7",   "fc",     "loss"}));
   const auto& first = std::get<BatchNorm>(steps[1].op);
   EXPECT_TRUE(first.relu && !first.add);
   const auto& second = std::get<BatchNorm>(steps[3].op);
@@ -237,6 +243,55 @@ TEST(Fusion, TakesWhatFollowsABatchNorm) {
   EXPECT_EQ(steps[3].inputs.size(), 2u);
   const auto& lone = std::get<BatchNorm>(steps[5].op);
   EXPECT_TRUE(!lone.relu && !lone.add);
+  EXPECT_TRUE(std::get<Conv>(steps[11].op).relu);
+  EXPECT_TRUE(std::get<Linear>(steps[19].op).relu);
+}
+
+TEST(Fusion, TakesMoreIntoAConvolutionForInference) {
+  const std::vector<FusedStep> steps = fuse_steps(small_net(), true, Mode::inference);
+  std::vector<std::vector<std::string>> names;
+  for (const FusedStep& step : steps) {
+    names.push_back({step.name});
+    names.back().insert(names.back().end(), step.fused.begin(), step.fused.end());
+  }
+  EXPECT_EQ(names, (std::vector<std::vector<std::string>>{{"conv1", "bn1", "relu1"},
+                                                          {"conv2", "bn2", "add", "relu2"},
+                                                          {"pool"},
+                                                          {"bn3"},
+                                                          {"lrn"},
+                                                          {"same"},
+                                                          {"concat"},
+                                                          {"conv3"},
+                                                          {"tanh"},
+                                                          {"conv4", "relu4"},
+                                                          {"conv5", "relu5"},
+                                                          {"conv6", "add6"},
+                                                          {"flatten"},
+                                                          {"auxiliary fc"},
+                                                          {"auxiliary"},
+                                                          {"dropout"},
+                                                          {"fc7", "relu7"},
+                                                          {"fc"},
+                                                          {"loss"}}));
+  const auto& block = std::get<Conv>(steps[1].op);
+  EXPECT_TRUE(block.norm && block.add && block.relu);
+  EXPECT_EQ(steps[1].inputs.size(), 2u);
+  EXPECT_EQ(steps[1].parameters.size(), 5u);
+}
+
+// Into the shortcut, where nobody reads it any more; not where the convolution itself reads it.
+TEST(Plan, AConvolutionAddsInPlaceInInference) {
+  const auto backend = make_backend("onednn");
+  const Plan plan(small_net(), *backend, {.mode = Mode::inference});
+  int added = 0;
+  for (std::size_t s = 0; s < plan.steps().size(); ++s) {
+    const auto* conv = std::get_if<Conv>(&plan.steps()[s].op);
+    if (!conv || !conv->add || plan.schedule().steps[s].reorder) continue;
+    const ScheduledStep& entry = plan.schedule().steps[s];
+    EXPECT_EQ(entry.dst == entry.src[1], plan.steps()[s].name == "conv6") << plan.describe();
+    ++added;
+  }
+  EXPECT_EQ(added, 2);
 }
 
 TEST(Fusion, TakesARelu6WithItsCap) {
