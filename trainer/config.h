@@ -152,7 +152,10 @@ struct Config {
   EmaConfig ema;
   EvaluationConfig evaluation;
   CheckpointConfig checkpoint;
-  std::string backend = "onednn";      // onednn | reference
+  std::string backend = "onednn";  // onednn | reference
+  // Fast paths, which round differently; to be turned off for comparison.
+  bool winograd = true;                // convolutions by Winograd's algorithm where it is faster
+  bool fuse = true;                    // neighbouring ops in one pass over memory
   MemoryUse memory = MemoryUse::keep;  // keep | recompute
   int threads = 0;                     // worker threads per rank; 0: its share of the host's cores
   int threads_per_lane = 1;            // OpenMP threads inside one lane: part of the result

@@ -227,6 +227,8 @@ void fields(V& v, Config& c) {
   v.section("checkpoint", c.checkpoint);
   v.choice("backend", c.backend,
            Choices<std::string>{{"onednn", "onednn"}, {"reference", "reference"}});
+  v.field("winograd", c.winograd);
+  v.field("fuse", c.fuse);
   v.choice("memory", c.memory,
            Choices<MemoryUse>{{"keep", MemoryUse::keep}, {"recompute", MemoryUse::recompute}});
   v.field("threads", c.threads, at_least_0);

@@ -95,10 +95,10 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
     for (std::uint64_t i = 0; request.guesses && i < dataset->size(); ++i) {
       report.sample_names.emplace_back(dataset->name(i));
     }
-    backend = make_backend(config.backend, config.threads_per_lane);
+    backend = make_backend(config);
     const Pipeline pipeline = make_pipeline(config.data, config.data.evaluate);
     network.emplace(config.model, batch_shape(config.evaluation.batch, *dataset, pipeline),
-                    *backend, PlanOptions{.mode = Mode::inference});
+                    *backend, PlanOptions{.mode = Mode::inference, .fuse = config.fuse});
     parameters.emplace(network->plan);
     report.ema = subject.average;
     import_parameters(subject.weights, *parameters);

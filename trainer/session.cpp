@@ -169,11 +169,12 @@ void Session::build_network() {
           : choose_workers(communicator_, config_.threads, config_.threads_per_lane, lanes);
   pool_.emplace(workers, config_.threads_per_lane);
   together(communicator_, [&] {
-    backend_ = make_backend(config_.backend, config_.threads_per_lane);
+    backend_ = make_backend(config_);
     const int rows = config_.batch.global / config_.batch.lanes;
     const Pipeline augment = make_pipeline(config_.data, config_.data.augment);
-    network_.emplace(config_.model, batch_shape(rows, *train_data_, augment), *backend_,
-                     PlanOptions{.recompute = config_.memory == MemoryUse::recompute});
+    network_.emplace(
+        config_.model, batch_shape(rows, *train_data_, augment), *backend_,
+        PlanOptions{.fuse = config_.fuse, .recompute = config_.memory == MemoryUse::recompute});
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);
     optimizer_.emplace(config_.optimizer, network_->plan.parameters(),
@@ -183,7 +184,7 @@ void Session::build_network() {
     const Pipeline plain = make_pipeline(config_.data, config_.data.evaluate);
     evaluation_network_.emplace(
         config_.model, batch_shape(config_.evaluation.batch, *validation_data_, plain), *backend_,
-        PlanOptions{.mode = Mode::inference, .adopt = &network_->plan});
+        PlanOptions{.mode = Mode::inference, .fuse = config_.fuse, .adopt = &network_->plan});
     evaluation_prepared_.emplace(evaluation_network_->plan, weights_to_evaluate());
   });
 }
@@ -193,7 +194,7 @@ void Session::agree() {
   if (validation_data_) data += "\n" + validation_data_->fingerprint();
   const std::vector<Claim> claims = {
       {"configuration", to_yaml(config_)},
-      {"versions", numerics_of(backend_->name(), config_.threads_per_lane)},
+      {"versions", numerics_of(backend_->name(), config_)},
       {"data set", data},
       {"plan", network_->plan.describe()},
   };
@@ -207,7 +208,7 @@ void Session::resume() {
                .global_batch = config_.batch.global,
                .model = to_text(config_.model),
                .dataset = train_data_->fingerprint(),
-               .numerics = numerics_of(backend_->name(), config_.threads_per_lane),
+               .numerics = numerics_of(backend_->name(), config_),
                .config = to_yaml(config_),
                .classes = train_data_->class_names()};
   by_root(communicator_, [&] {

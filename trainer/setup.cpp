@@ -20,9 +20,15 @@ std::vector<double> per_channel(const std::array<double, 3>& rgb, int channels) 
 
 }  // namespace
 
-std::string numerics_of(const std::string& backend, int threads_per_lane) {
-  return fmt::format("convoy " CONVOY_VERSION ", compiler " __VERSION__ ", {}, threads per lane {}",
-                     backend, threads_per_lane);
+std::string numerics_of(const std::string& backend, const Config& config) {
+  return fmt::format("convoy " CONVOY_VERSION ", compiler " __VERSION__
+                     ", {}, threads per lane {}{}",
+                     backend, config.threads_per_lane, config.fuse ? "" : ", unfused");
+}
+
+std::unique_ptr<Backend> make_backend(const Config& config) {
+  return make_backend(config.backend, config.threads_per_lane,
+                      config.winograd ? Winograd::where_faster : Winograd::never);
 }
 
 void complete(Config& config, const Dataset& train) {

@@ -1,19 +1,23 @@
 // Setup: the parts that training and evaluation are put together from alike.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "cluster/communicator.h"
 #include "data/dataset.h"
 #include "data/transform.h"
+#include "ops/backend.h"
 #include "trainer/config.h"
 
 namespace convoy {
 
-// Version of convoy and its compiler, the backend with its version and instruction set, and
-// threads per lane: what the bits of a result depend on beside the configuration.
-std::string numerics_of(const std::string& backend, int threads_per_lane);
+// Version of convoy and its compiler, the backend with its version and instruction set, and how it
+// computes: what the bits of a result depend on beside the rest of the configuration.
+std::string numerics_of(const std::string& backend, const Config& config);
+
+std::unique_ptr<Backend> make_backend(const Config& config);
 
 // Fills in what the data set knows: classes, mean and standard deviation of pixels. Error(config)
 // if the data set has more classes than the model.

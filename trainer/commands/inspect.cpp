@@ -18,8 +18,8 @@ namespace {
 namespace fs = std::filesystem;
 
 std::string describe_graph(const Graph& graph) {
-  std::string text = fmt::format("{:<28}{:<16}{:<18}{:>12}{:>12}\n", "layer", "op", "output",
-                                 "parameters", "Mmul-adds");
+  std::string text = fmt::format("{:<28}{:<16}{:<18}{:>12}{:>14}\n", "layer", "op", "output",
+                                 "parameters", "Mmul-add/img");
   std::int64_t parameters = 0;
   double work = 0;
   for (const Node& node : graph.nodes()) {
@@ -28,13 +28,14 @@ std::string describe_graph(const Graph& graph) {
       const Parameter& parameter = graph.parameters()[index];
       if (!is_statistic(parameter.role)) own += parameter.shape.elements();
     }
-    const double macs = multiply_adds(node.op, graph.input_shapes(node));
-    text += fmt::format("{:<28}{:<16}{:<18}{:>12}{:>12.3f}\n", node.name, kind_of(node.op),
+    const double macs =
+        multiply_adds(node.op, graph.input_shapes(node)) / graph.shape(graph.input())[0];
+    text += fmt::format("{:<28}{:<16}{:<18}{:>12}{:>14.3f}\n", node.name, kind_of(node.op),
                         graph.shape(node.output).text(), own, macs / 1e6);
     parameters += own;
     work += macs;
   }
-  return text + fmt::format("{:<62}{:>12}{:>12.3f}\n", "total", parameters, work / 1e6);
+  return text + fmt::format("{:<62}{:>12}{:>14.3f}\n", "total", parameters, work / 1e6);
 }
 
 std::string describe_buckets(const Plan& plan) {
@@ -48,9 +49,10 @@ std::string describe_buckets(const Plan& plan) {
   return text;
 }
 
-void show_network(const ModelConfig& model, const Shape& images, Backend& backend,
-                  MemoryUse memory) {
-  const Network network(model, images, backend, {.recompute = memory == MemoryUse::recompute});
+void show_network(const Config& config, const Shape& images) {
+  const auto backend = make_backend(config);
+  const Network network(config.model, images, *backend,
+                        {.fuse = config.fuse, .recompute = config.memory == MemoryUse::recompute});
   std::cout << describe_graph(network.graph) << "\n"
             << network.plan.describe() << "\n"
             << network.plan.describe_memory() << "\n"
@@ -74,10 +76,9 @@ void inspect_config(const std::string& file, const std::vector<std::string>& ove
   const Dataset train(config.data.path, config.data.train);
   complete(config, train);
   std::cout << to_yaml(config) << "\n";
-  const auto backend = make_backend(config.backend, config.threads_per_lane);
   const Pipeline pipeline = make_pipeline(config.data, config.data.augment);
   const int rows = config.batch.global / config.batch.lanes;
-  show_network(config.model, batch_shape(rows, train, pipeline), *backend, config.memory);
+  show_network(config, batch_shape(rows, train, pipeline));
 }
 
 void inspect_checkpoint(const LoadedCheckpoint& checkpoint) {
@@ -136,11 +137,10 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
     require(newest.has_value(), ExitCode::data, source, "has no checkpoint yet");
     inspect_checkpoint(*newest);
   } else if (!fs::exists(path) && is_model(source)) {
-    ModelConfig model;
-    model.name = source;
-    model.classes = request.classes;
-    show_network(model, {request.batch, request.channels, request.image_size, request.image_size},
-                 *make_backend("onednn"), MemoryUse::keep);
+    Config config;
+    config.model.name = source;
+    config.model.classes = request.classes;
+    show_network(config, {request.batch, request.channels, request.image_size, request.image_size});
   } else {
     require(!fs::is_directory(path), ExitCode::data, source,
             "expected a data set (with manifest.h5), a run folder or a checkpoint");
