@@ -29,7 +29,7 @@ struct ModelConfig {
   double width = 1;               // times as many channels and hidden units, in eights
   std::optional<double> dropout;  // of all its dropout layers; not given: as it was published
   LossKind loss = LossKind::softmax;
-  double label_smoothing = 0;    // of the main loss, in training: share of all other classes
+  double label_smoothing = 0;    // in training: share of the target that all classes divide
   bool zero_init_gamma = false;  // residual blocks begin as their shortcuts
   bool auxiliary_heads = true;   // GoogLeNet alone: in training
   bool tf_padding = false;       // MobileNet alone: as TensorFlow pads, for its weights

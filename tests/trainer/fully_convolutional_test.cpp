@@ -106,6 +106,7 @@ class FullyConvolutional : public testing::TestWithParam<const char*> {
     for (const auto& [name, tensor] : tensors) {
       views.push_back({name, tensor.dtype, tensor.shape, tensor.bytes});
     }
+    std::filesystem::remove(folder_.path() / "weights");
     write_safetensors(folder_.path() / "weights", views, {});
     return Safetensors(folder_.path() / "weights");
   }
@@ -158,6 +159,41 @@ TEST_P(FullyConvolutional, ImagesOfTheWindowsSizeGiveTheSameScores) {
   const std::vector<float> expected = plain.scores(pixels), found = slid.scores(pixels);
   ASSERT_EQ(found.size(), expected.size());
   for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-5);
+}
+
+// A network with dropout, concatenation, an auxiliary head, and adaptive pooling of equal sizes.
+TEST_P(FullyConvolutional, TakesEveryLayerOfTheNetworks) {
+  for (const char* name : {"vgg11", "googlenet", "squeezenet1_1", "alexnet"}) {
+    SCOPED_TRACE(name);
+    const int side = std::string_view(name) == "googlenet" ? 64 : 224;
+    ModelConfig settings{.name = name, .classes = 10, .width = 0.1, .auxiliary_heads = false};
+    const Shape images{1, 3, side, side};
+    Net plain(build_model(settings, images), GetParam(), nullptr);
+    const Safetensors weights = saved(plain);
+    settings.window = side;
+    Net slid(build_model(settings, images), GetParam(), &weights);
+    const Arena pixels = noise(images);
+    const std::vector<float> expected = plain.scores(pixels), found = slid.scores(pixels);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) EXPECT_NEAR(found[i], expected[i], 1e-4);
+
+    const Shape larger{1, 3, side + 64, side + 32};
+    const Graph map = fully_convolutional(plain.graph, larger, Scores::map);
+    const int stride = settings.name == "squeezenet1_1" ? 16 : 32;
+    EXPECT_EQ(map.shape(map.logits()), (Shape{1, 10 * (64 / stride + 1) * (32 / stride + 1)}));
+  }
+}
+
+TEST(FullyConvolutionalErrors, PartsOfMapsDoNotSlide) {
+  try {
+    build_model({.name = "alexnet", .classes = 10, .window = 128}, {1, 3, 256, 256});
+    ADD_FAILURE() << "built";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::config);
+    EXPECT_STREQ(error.what(),
+                 "avgpool: averages maps of 3x3 to 6x6, expected equal sizes: no window slides "
+                 "over parts");
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Backends, FullyConvolutional, testing::Values("reference", "onednn"),

@@ -28,6 +28,22 @@ int index_of(const Graph& graph, std::string_view name) {
                                            : static_cast<int>(found - graph.parameters().begin());
 }
 
+std::string refusal(const ModelConfig& settings, Shape images) {
+  try {
+    build_model(settings, images);
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::config);
+    return error.what();
+  }
+  return "built";
+}
+
+std::string digest_of(const std::vector<std::string>& lines) {
+  Sha256 digest;
+  for (const std::string& line : lines) digest.update(line + "\n");
+  return digest.hex();
+}
+
 struct Expected {
   std::string name;
   Shape images;
@@ -130,14 +146,86 @@ TEST(Models, AreThoseOfTorchvision) {
     if (!expected.state_dict.empty()) {
       EXPECT_EQ(found, expected.state_dict) << expected.name;
     }
-    Sha256 digest;
-    for (const std::string& line : found) digest.update(line + "\n");
-    EXPECT_EQ(digest.hex(), expected.digest) << expected.name;
+    EXPECT_EQ(digest_of(found), expected.digest) << expected.name;
     // For GoogLeNet without its auxiliary heads, as torchvision counts.
     const Graph plain = build_model(
         {.name = expected.name, .classes = 1000, .auxiliary_heads = false}, {2, 3, 224, 224});
     EXPECT_NEAR(mega_multiply_adds(plain) / 1000, expected.giga, 0.000501) << expected.name;
   }
+}
+
+// Of the tensors of Keras' MobileNet v1, width 0.25, under timm's names.
+TEST(Models, MobileNetHasTimmsNames) {
+  const Graph graph =
+      build_model({.name = "mobilenet_v1", .classes = 1000, .width = 0.25}, {2, 3, 224, 224});
+  const std::vector<std::string> found = state_dict(graph);
+  EXPECT_EQ(found.size(), 137u);
+  EXPECT_EQ(digest_of(found), "96c44ea70c277906ba606453c1183b3e542149375aa476a5e60e5845b5151e0f");
+  EXPECT_GE(index_of(graph, "blocks.3.5.conv_dw.weight"), 0);
+  // Howard et al. (2017), table 8.
+  struct Row {
+    double width;
+    double mega_multiply_adds, mega_parameters, digit;
+  };
+  for (const Row& row : {Row{1, 569, 4.2, 0.1}, Row{0.75, 325, 2.6, 0.1}, Row{0.5, 149, 1.3, 0.1},
+                         Row{0.25, 41, 0.5, 0.1}}) {
+    const Graph scaled = build_model({.name = "mobilenet_v1", .classes = 1000, .width = row.width},
+                                     {2, 3, 224, 224});
+    EXPECT_NEAR(mega_multiply_adds(scaled), row.mega_multiply_adds, 0.51) << row.width;
+    EXPECT_NEAR(static_cast<double>(trainable(scaled)) / 1e6, row.mega_parameters, 0.051)
+        << row.width;
+  }
+}
+
+TEST(Models, MobileNetPadsAsTensorFlowIfAsked) {
+  const auto first = [](bool tf, int side) {
+    const Graph graph =
+        build_model({.name = "mobilenet_v1", .classes = 10, .tf_padding = tf}, {1, 3, side, side});
+    return std::get<Conv>(graph.nodes()[0].op).pad;
+  };
+  EXPECT_EQ(first(false, 224), Padding(1));
+  EXPECT_EQ(first(true, 224), Padding(0, 0, 1, 1));
+  EXPECT_EQ(first(true, 225), Padding(1));
+}
+
+TEST(Models, GoogLeNetHasTwoAuxiliaryLossesUnlessToldOtherwise) {
+  const auto weights = [](const ModelConfig& settings) {
+    std::vector<float> found;
+    const Graph graph = build_model(settings, {2, 3, 224, 224});
+    for (const Node& node : graph.nodes()) {
+      if (const auto* loss = std::get_if<SoftmaxLoss>(&node.op)) {
+        EXPECT_EQ(loss->smoothing, 0.1f);
+        found.push_back(loss->weight);
+      }
+    }
+    return found;
+  };
+  ModelConfig settings{.name = "googlenet", .classes = 10, .label_smoothing = 0.1};
+  EXPECT_EQ(weights(settings), (std::vector<float>{0.3f, 0.3f, 1}));
+  settings.auxiliary_heads = false;
+  EXPECT_EQ(weights(settings), std::vector<float>{1});
+}
+
+TEST(Models, TakeDropoutAndLossFromTheSettings) {
+  const auto dropped = [](std::optional<double> probability) {
+    std::vector<float> found;
+    const Graph graph =
+        build_model({.name = "alexnet", .classes = 10, .dropout = probability}, {2, 3, 64, 64});
+    for (const Node& node : graph.nodes()) {
+      if (const auto* layer = std::get_if<Dropout>(&node.op)) found.push_back(layer->probability);
+    }
+    return found;
+  };
+  EXPECT_EQ(dropped({}), (std::vector<float>{0.5f, 0.5f}));
+  EXPECT_EQ(dropped(0.25), (std::vector<float>{0.25f, 0.25f}));
+  EXPECT_EQ(dropped(0), std::vector<float>{});
+  ModelConfig lenet{.name = "lenet5", .classes = 10, .loss = LossKind::squared_error};
+  const Graph graph = build_model(lenet, {2, 1, 28, 28});
+  EXPECT_TRUE(std::holds_alternative<SquaredError>(graph.nodes().back().op));
+  lenet.label_smoothing = 0.1;
+  EXPECT_EQ(refusal(lenet, {2, 1, 28, 28}),
+            "model.label_smoothing: 0.1, but it belongs to the loss softmax, and model.loss is "
+            "squared_error");
 }
 
 TEST(Models, EveryModelOfTheListIsInATable) {
@@ -160,16 +248,6 @@ TEST(Models, CarryTheNamesOfPyTorchCode) {
   EXPECT_EQ(index_of(graph, "conv1.bias"), -1);
 }
 
-std::string refusal(const ModelConfig& settings, Shape images) {
-  try {
-    build_model(settings, images);
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::config);
-    return error.what();
-  }
-  return "built";
-}
-
 TEST(Models, RefuseUnknownNamesAndImagesThatAreTooSmall) {
   EXPECT_EQ(refusal({.name = "lenet6", .classes = 10}, {1, 1, 28, 28}).substr(0, 41),
             "model.name: there is no model 'lenet6'; n");
@@ -177,6 +255,12 @@ TEST(Models, RefuseUnknownNamesAndImagesThatAreTooSmall) {
             "conv2: a window of 5 does not fit an input of 2 padded to 2");
   EXPECT_EQ(refusal({.name = "resnet9", .classes = 10}, {1, 3, 24, 24}),
             "pool: a window of 4 does not fit an input of 3 padded to 3");
+  EXPECT_EQ(refusal({.name = "alexnet", .classes = 10}, {1, 3, 32, 32}),
+            "features.12: a window of 3 does not fit an input of 1 padded to 1");
+  EXPECT_EQ(refusal({.name = "alexnet_2012", .classes = 10}, {1, 3, 32, 32}),
+            "pool2: a window of 3 does not fit an input of 2 padded to 2");
+  EXPECT_EQ(refusal({.name = "vgg16", .classes = 10}, {1, 3, 16, 224}),
+            "features.30: a window of 2 does not fit an input of 1 padded to 1");
   EXPECT_EQ(refusal({.name = "resnet18", .classes = 10, .window = 224}, {1, 3, 200, 256}),
             "model.window: images of 200x256 are smaller than the window of 224x224");
 }
