@@ -37,6 +37,10 @@ std::unique_ptr<Kernel> make_kernel(const Concat& op, const KernelRequest& reque
 std::unique_ptr<Kernel> make_kernel(const SquaredError& op, const KernelRequest& request,
                                     Context& context);
 
+// Local response normalisation by our own loops.
+std::unique_ptr<Kernel> make_strip_lrn(const Lrn& op, const KernelRequest& request,
+                                       Context& context);
+
 // Its output is its input under another name: nothing to do where they share their memory.
 std::unique_ptr<Kernel> make_alias_kernel(const TensorDesc& src, const TensorDesc& dst);
 

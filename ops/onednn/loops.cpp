@@ -1,7 +1,6 @@
 // Compiled once per instruction set, with CONVOY_ISA naming the namespace of the table that it
-// defines. Includes
-// nothing that has inline functions, so that no code for a newer processor can end up in a shared
-// one.
+// defines. Includes nothing that has inline functions of external linkage, so that no code for a
+// newer processor can end up in a shared one.
 #include "ops/onednn/loops.h"
 
 #include "ops/onednn/vector.h"

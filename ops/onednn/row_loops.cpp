@@ -103,6 +103,82 @@ void keep_chunks(const ChannelChunks& map, std::int64_t image, float* dst, const
   (map.width == 16 ? keep_image<16> : keep_image<8>)(map, image, dst, src, also, bits, factor);
 }
 
+// Sum of values[j] over |j| <= reach. The reach is a constant where it is usual: 0 stands for any.
+template <int Reach>
+float window_sum(int reach, const float* values) {
+  float sum = values[0];
+  for (int j = 1; j <= (Reach > 0 ? Reach : reach); ++j) sum += values[-j] + values[j];
+  return sum;
+}
+
+void square(const Neighbourhood& around, std::int64_t count, const float* __restrict x,
+            float* __restrict squares) {
+  for (std::int64_t i = -around.reach; i < count + around.reach; ++i) squares[i] = x[i] * x[i];
+}
+
+template <int Reach, bool ThreeQuarters>
+void responses(const Neighbourhood& around, std::int64_t count, const float* __restrict x,
+               const float* __restrict squares, float* __restrict y) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float s = around.k + around.scale * window_sum<Reach>(around.reach, squares + i);
+    if constexpr (ThreeQuarters) {  // in instructions that vectors have
+      const float root = __builtin_sqrtf(s);
+      y[i] = x[i] / (root * __builtin_sqrtf(root));
+    } else {
+      y[i] = x[i] * __builtin_powf(s, -around.beta);
+    }
+  }
+}
+
+void local_response(const Neighbourhood& around, std::int64_t count, const float* x, float* squares,
+                    float* y) {
+  square(around, count, x, squares);
+  const bool usual = around.reach == 2 && around.beta == 0.75f;
+  const auto loop = usual                  ? responses<2, true>
+                    : around.beta == 0.75f ? responses<0, true>
+                                           : responses<0, false>;
+  loop(around, count, x, squares, y);
+}
+
+// powers[i] = s[i]^-beta, terms[i] = g[i] x[i] s[i]^(-beta - 1)
+template <int Reach, bool ThreeQuarters>
+void response_terms(const Neighbourhood& around, std::int64_t count, const float* __restrict x,
+                    const float* __restrict g, const float* __restrict squares,
+                    float* __restrict powers, float* __restrict terms) {
+  for (std::int64_t i = 0; i < count; ++i) {
+    const float s = around.k + around.scale * window_sum<Reach>(around.reach, squares + i);
+    const float inverse = 1.0f / s;
+    if constexpr (ThreeQuarters) {
+      const float root = __builtin_sqrtf(inverse);
+      powers[i] = root * __builtin_sqrtf(root);
+    } else {
+      powers[i] = __builtin_powf(s, -around.beta);
+    }
+    terms[i] = g[i] * x[i] * powers[i] * inverse;
+  }
+}
+
+template <int Reach>
+void response_gradients(const Neighbourhood& around, std::int64_t count, const float* __restrict x,
+                        const float* __restrict powers, const float* __restrict terms,
+                        float* __restrict g) {
+  const float slope = 2 * around.scale * around.beta;
+  for (std::int64_t i = 0; i < count; ++i) {
+    g[i] = g[i] * powers[i] - slope * x[i] * window_sum<Reach>(around.reach, terms + i);
+  }
+}
+
+void local_response_gradient(const Neighbourhood& around, std::int64_t count, const float* x,
+                             float* squares, float* powers, float* terms, float* g) {
+  square(around, count, x, squares);
+  const bool usual = around.reach == 2 && around.beta == 0.75f;
+  const auto loop = usual                  ? response_terms<2, true>
+                    : around.beta == 0.75f ? response_terms<0, true>
+                                           : response_terms<0, false>;
+  loop(around, count, x, g, squares, powers, terms);
+  (usual ? response_gradients<2> : response_gradients<0>)(around, count, x, powers, terms, g);
+}
+
 // Rows x Columns products at once, so that each vector is loaded once for several of them.
 template <int Rows, int Columns>
 void product_tile(std::int64_t n, std::int64_t k, const float* a, const float* b, float* c) {
@@ -182,7 +258,8 @@ void sums_of_rows(std::int64_t m, std::int64_t n, std::int64_t k, const float* a
 
 }  // namespace
 
-const RowLoops CONVOY_ISA::row_loops = {random_bits, keep, keep_chunks, products_of_rows,
-                                        sums_of_rows};
+const RowLoops CONVOY_ISA::row_loops = {
+    random_bits,      keep,        keep_chunks, local_response, local_response_gradient,
+    products_of_rows, sums_of_rows};
 
 }  // namespace convoy::onednn

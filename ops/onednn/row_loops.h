@@ -1,5 +1,6 @@
-// Our own loops over rows: random bits and what they keep, and the matrix products of locally
-// connected layers. Compiled once per instruction set (row_loops.cpp), chosen at run time.
+// Our own loops over rows: random bits and what they keep, local response normalisation, and the
+// matrix products of locally connected layers. Compiled once per instruction set (row_loops.cpp),
+// chosen at run time.
 #pragma once
 
 #include <cstddef>
@@ -8,6 +9,12 @@
 #include "ops/onednn/loops.h"
 
 namespace convoy::onednn {
+
+// s[i] = k + scale * sum of x[j]^2 over |j - i| <= reach
+struct Neighbourhood {
+  int reach;
+  float k, scale, beta;
+};
 
 struct RowLoops {
   // Bit i of the 64 * words bits is 1 where number i of the Philox stream that begins at `counter`
@@ -21,6 +28,14 @@ struct RowLoops {
   // Likewise for one image of a map, whose bits lie channels last.
   void (*keep_chunks)(const ChannelChunks& map, std::int64_t image, float* dst, const float* src,
                       const float* also, const std::uint64_t* bits, float factor);
+  // y[i] = x[i] * s[i]^-beta, i < count. Before x and behind it lie `reach` zeros; `squares` has as
+  // much room.
+  void (*local_response)(const Neighbourhood& around, std::int64_t count, const float* x,
+                         float* squares, float* y);
+  // g[i] = g[i] s[i]^-beta - 2 scale beta x[i] * sum of g[j] x[j] s[j]^(-beta - 1) over
+  // |j - i| <= reach. Zeros and room as before; zeros around `terms`, too.
+  void (*local_response_gradient)(const Neighbourhood& around, std::int64_t count, const float* x,
+                                  float* squares, float* powers, float* terms, float* g);
   // c[i * n + j] = sum over l < k of a[i * k + l] * b[j * k + l], for i < m, j < n
   void (*products_of_rows)(std::int64_t m, std::int64_t n, std::int64_t k, const float* a,
                            const float* b, float* c);
