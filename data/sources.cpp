@@ -32,6 +32,7 @@ class FolderSource : public Source {
       find_files(static_cast<std::int32_t>(label));
     }
     require(!files_.empty(), ExitCode::data, root_.string(), "has no file in any class folder");
+    report_empty_classes();
   }
 
   std::string name(std::uint64_t i) const override { return files_[i]; }
@@ -90,13 +91,28 @@ class FolderSource : public Source {
         }
       }
     }
-    if (found.empty()) events_.push_back(fmt::format("{}: a class without files", folder.string()));
+    if (found.empty()) empty_.push_back(folder.string());
     std::sort(found.begin(), found.end());
     files_.insert(files_.end(), found.begin(), found.end());
     labels_.insert(labels_.end(), found.size(), label);
   }
 
+  // One by one, unless they are many: part of a large list of classes.
+  void report_empty_classes() {
+    constexpr std::size_t few = 5;
+    if (empty_.size() > few) {
+      events_.push_back(fmt::format("{}: {} of {} classes have no files, {} the first of them",
+                                    root_.string(), empty_.size(), class_names_.size(),
+                                    empty_.front()));
+      return;
+    }
+    for (const std::string& folder : empty_) {
+      events_.push_back(fmt::format("{}: a class without files", folder));
+    }
+  }
+
   fs::path root_;
+  std::vector<std::string> empty_;  // folders of classes
   std::vector<std::string> files_;  // relative to root_
 };
 

@@ -191,6 +191,13 @@ TEST_F(Folders, TakeImposedClasses) {
   EXPECT_THAT(error({"cat", "ant"}), HasSubstr("dog: is none of the 2 classes"));
 }
 
+TEST_F(Folders, SumUpManyEmptyClasses) {
+  write_class_folders(folder.path());
+  const auto source = open({"a", "ant", "b", "c", "cat", "d", "dog", "e"});
+  EXPECT_EQ(source->label(0), 4);
+  EXPECT_THAT(source->events(), ElementsAre(HasSubstr("6 of 8 classes have no files, ")));
+}
+
 TEST_F(Folders, NameWhatCannotBeUsed) {
   EXPECT_THAT(error(), HasSubstr("has no class folders"));
   fs::create_directory(folder.path() / "cat");
