@@ -22,7 +22,7 @@ fs::path staged(const fs::path& folder, const std::string& name) {
 Staging::Staging(fs::path folder) : folder_(std::move(folder)) {
   const std::string place = folder_.string();
   std::error_code error;
-  fs::create_directories(folder_, error);
+  made_ = fs::create_directories(folder_, error);
   require(!error, ExitCode::storage, place, "cannot create the folder: {}", error.message());
   lock_ = FileDescriptor(::open(folder_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   require(bool(lock_), ExitCode::storage, place, "cannot open: {}", std::strerror(errno));
@@ -39,6 +39,7 @@ Staging::~Staging() {
   for (std::size_t i = 0; i < names_.size() && !whole; ++i) {
     fs::remove(i < renamed_ ? folder_ / names_[i] : staged(folder_, names_[i]), error);
   }
+  if (made_ && !whole) fs::remove(folder_, error);  // fails, as it should, where others use it
 }
 
 fs::path Staging::add(const std::string& name) {

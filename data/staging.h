@@ -20,7 +20,7 @@ class Staging {
   explicit Staging(std::filesystem::path folder);
   Staging(const Staging&) = delete;
   Staging& operator=(const Staging&) = delete;
-  // Removes everything that was not committed.
+  // Removes everything that was not committed, and the folder if it was made for that.
   ~Staging();
 
   // The temporary path at which to write the file that will be called `name`.
@@ -31,6 +31,7 @@ class Staging {
 
  private:
   std::filesystem::path folder_;
+  bool made_ = false;  // the folder was not there before
   FileDescriptor lock_;
   std::vector<std::string> names_;
   std::size_t renamed_ = 0;
