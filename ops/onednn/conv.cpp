@@ -1,7 +1,6 @@
 // Convolution by oneDNN. The forward pass chooses the layouts of its feature maps; backward is
 // pinned to them, so that no value needs a reorder between the passes.
 #include <cstring>
-#include <string_view>
 
 #include "ops/fold.h"
 #include "ops/onednn/weighted.h"
@@ -15,11 +14,6 @@ Dims weight_dims(const Conv& op, std::int64_t in_channels) {
   if (op.groups == 1) return {op.out_channels, in_channels, op.kernel.h, op.kernel.w};
   return {op.groups, op.out_channels / op.groups, in_channels / op.groups, op.kernel.h,
           op.kernel.w};
-}
-
-// Implementations for shapes that nothing fast covers.
-bool is_fallback(std::string_view implementation) {
-  return implementation.find("ref") != std::string_view::npos;
 }
 
 // The primitives of a convolution; the gradients only where they are wanted.

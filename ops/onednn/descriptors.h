@@ -11,6 +11,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace convoy::onednn {
 
@@ -90,6 +91,10 @@ dnnl::lrn_backward::primitive_desc lrn_backward(const dnnl::engine& engine, cons
                                                 const dnnl::lrn_forward::primitive_desc& hint);
 
 Dims dims_of(const MemoryDesc& desc);
+// Whether an implementation, by its name, is the plain one for what nothing fast covers.
+inline bool is_fallback(std::string_view implementation) {
+  return implementation.find("ref") != std::string_view::npos;
+}
 // "nChw16c"-like name of the physical order, for people and for the agreement of ranks.
 std::string format_of(const MemoryDesc& desc);
 

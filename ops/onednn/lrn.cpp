@@ -2,7 +2,6 @@
 // the layout that is offered, else by our own loops. (With AVX2 its backward pass is a plain loop
 // or, blocked, makes its forward pass slow: half as fast as ours in sum.)
 #include <algorithm>
-#include <string_view>
 
 #include "ops/onednn/kernels.h"
 
@@ -15,9 +14,6 @@ struct LrnPrimitives {
   std::optional<dnnl::lrn_backward::primitive_desc> backward;  // in training
 
   bool any_fallback() const {
-    const auto is_fallback = [](std::string_view implementation) {
-      return implementation.find("ref") != std::string_view::npos;
-    };
     return is_fallback(forward.impl_info_str()) ||
            (backward && is_fallback(backward->impl_info_str()));
   }

@@ -1,4 +1,4 @@
-// The one table of op cases: what every backend must compute, and what the benchmarks time.
+// The one table of op cases: what every backend must compute.
 #pragma once
 
 #include <string>
@@ -362,31 +362,6 @@ inline std::vector<OpCase> op_cases() {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;
-}
-
-// What ResNet-50 spends its time on, at 8 images: too large for plain loops, made to be timed.
-inline std::vector<OpCase> large_op_cases() {
-  return {
-      {"stem_7x7_s2",
-       Conv{.out_channels = 64, .kernel = 7, .stride = 2, .pad = 3},
-       {{8, 3, 224, 224}}},
-      {"stem_max_pool", Pool{.kernel = 3, .stride = 2, .pad = 1}, {{8, 64, 112, 112}}},
-      {"stage1_1x1_expand", Conv{.out_channels = 256, .kernel = 1}, {{8, 64, 56, 56}}},
-      {"stage1_3x3", Conv{.out_channels = 64, .pad = 1}, {{8, 64, 56, 56}}},
-      {"stage2_3x3_s2", Conv{.out_channels = 128, .stride = 2, .pad = 1}, {{8, 128, 56, 56}}},
-      {"stage3_3x3", Conv{.out_channels = 256, .pad = 1}, {{8, 256, 14, 14}}},
-      {"stage4_1x1_reduce", Conv{.out_channels = 512, .kernel = 1}, {{8, 2048, 7, 7}}},
-      {"stage1_batch_norm_relu", BatchNorm{.relu = true}, {{8, 64, 56, 56}}},
-      {"stage1_batch_norm_add_relu",
-       BatchNorm{.add = true, .relu = true},
-       {{8, 256, 56, 56}, {8, 256, 56, 56}}},
-      {"stage4_batch_norm_add_relu",
-       BatchNorm{.add = true, .relu = true},
-       {{8, 2048, 7, 7}, {8, 2048, 7, 7}}},
-      {"head_global_pool", GlobalPool{}, {{8, 2048, 7, 7}}},
-      {"head_linear", Linear{.out_features = 1000}, {{8, 2048}}},
-      {"head_softmax_loss", SoftmaxLoss{}, {{8, 1000}}},
-  };
 }
 
 }  // namespace convoy::test
