@@ -1,0 +1,51 @@
+#include "data/geometry.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace convoy {
+
+Rect intersection(const Rect& a, const Rect& b) {
+  const int top = std::max(a.top, b.top);
+  const int left = std::max(a.left, b.left);
+  return {top, left, std::max(0, std::min(a.bottom(), b.bottom()) - top),
+          std::max(0, std::min(a.right(), b.right()) - left)};
+}
+
+Size size_after(const Resize& resize, Size in) {
+  if (in.width <= in.height) return {resize.size * in.height / in.width, resize.size};
+  return {resize.size, resize.size * in.width / in.height};
+}
+
+int centre_offset(int extent, int size) {
+  const int surplus = extent - size;
+  if (surplus < 0) return -(-surplus / 2);
+  const int half = surplus / 2;
+  return surplus % 2 != 0 && half % 2 != 0 ? half + 1 : half;
+}
+
+// torchvision's RandomResizedCrop.get_params.
+Rect random_part(const RandomResizedCrop& crop, int height, int width, Random& draws) {
+  const double area = static_cast<double>(height) * width;
+  const float low = std::log(crop.min_ratio), high = std::log(crop.max_ratio);
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    const double wanted = area * draws.uniform(crop.min_area, crop.max_area);
+    const double ratio = std::exp(double{draws.uniform(low, high)});
+    const int w = static_cast<int>(std::nearbyint(std::sqrt(wanted * ratio)));
+    const int h = static_cast<int>(std::nearbyint(std::sqrt(wanted / ratio)));
+    if (w < 1 || w > width || h < 1 || h > height) continue;
+    const int top = static_cast<int>(draws.below(height - h + 1));
+    const int left = static_cast<int>(draws.below(width - w + 1));
+    return {top, left, h, w};
+  }
+  const double ratio = static_cast<double>(width) / height;
+  int w = width, h = height;
+  if (ratio < crop.min_ratio) {
+    h = static_cast<int>(std::nearbyint(width / double{crop.min_ratio}));
+  } else if (ratio > crop.max_ratio) {
+    w = static_cast<int>(std::nearbyint(height * double{crop.max_ratio}));
+  }
+  return {(height - h) / 2, (width - w) / 2, h, w};
+}
+
+}  // namespace convoy

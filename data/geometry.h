@@ -1,0 +1,66 @@
+// Geometry: the transforms that choose which pixels are seen and at which size, and their
+// arithmetic without any pixels. torchvision's, to the last pixel.
+#pragma once
+
+#include <cstdint>
+
+#include "ops/core/random.h"
+
+namespace convoy {
+
+// Shorter side to `size`, Pillow's antialiased bilinear to the last bit.
+struct Resize {
+  int size = 256;
+};
+// Both sides, without keeping the ratio.
+struct ResizeExact {
+  int height = 32;
+  int width = 32;
+};
+struct CenterCrop {
+  int size = 224;
+};
+// `pad` zero pixels on each side, then a random crop of `size` (RandomCrop(size, padding=pad)).
+struct PadAndCrop {
+  int size = 32;
+  int pad = 4;
+};
+struct HorizontalFlip {
+  float probability = 0.5f;
+};
+
+// A crop of random area (a share of the image's) and ratio of width to height, resized to `size` x
+// `size`: Szegedy et al., "Going deeper with convolutions" (2015). Ten tries, then the centre.
+struct RandomResizedCrop {
+  int size = 224;
+  float min_area = 0.08f;
+  float max_area = 1.0f;
+  float min_ratio = 3.0f / 4;
+  float max_ratio = 4.0f / 3;
+};
+
+struct Size {
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+};
+
+// Pixels of an image; may stick out of it.
+struct Rect {
+  int top, left, height, width;
+  int bottom() const { return top + height; }
+  int right() const { return left + width; }
+};
+
+Rect intersection(const Rect& a, const Rect& b);
+
+// The longer side is truncated.
+Size size_after(const Resize& resize, Size in);
+
+// Where a crop of `size` begins: half the surplus, halves rounded to even as Python's round() does;
+// before the image where that is smaller (torchvision pads `(size - extent) / 2` in front).
+int centre_offset(int extent, int size);
+
+// What RandomResizedCrop cuts out of `height` x `width` pixels.
+Rect random_part(const RandomResizedCrop& crop, int height, int width, Random& draws);
+
+}  // namespace convoy
