@@ -2,72 +2,22 @@
 
 #include <algorithm>
 #include <array>
-#include <csetjmp>
-#include <cstdio>
-// After <cstdio>, which it needs.
-#include <jpeglib.h>
 
+#include "data/libjpeg.h"
 #include "ops/core/check.h"
 
 namespace convoy {
-namespace {
-
-// A progressive file may repeat scans over the whole image without end; real ones have about ten.
-constexpr int max_scans = 100;
-
-// The library's errors and warnings jump back to guarded(), with the text in `message`.
-struct Errors {
-  jpeg_error_mgr manager;  // first: the library hands its address back
-  std::jmp_buf jump;
-  std::array<char, JMSG_LENGTH_MAX> message;
-};
-
-[[noreturn]] void jump_back(j_common_ptr codec) {
-  Errors& errors = *reinterpret_cast<Errors*>(codec->err);
-  codec->err->format_message(codec, errors.message.data());
-  std::longjmp(errors.jump, 1);
-}
-
-void on_message(j_common_ptr codec, int level) {
-  if (level < 0) jump_back(codec);
-}
-
-void on_progress(j_common_ptr codec) {
-  if (!codec->is_decompressor) return;
-  if (reinterpret_cast<j_decompress_ptr>(codec)->input_scan_number <= max_scans) return;
-  Errors& errors = *reinterpret_cast<Errors*>(codec->err);
-  std::snprintf(errors.message.data(), errors.message.size(), "More than %d scans", max_scans);
-  std::longjmp(errors.jump, 1);
-}
-
-jpeg_error_mgr* install(Errors& errors) {
-  jpeg_std_error(&errors.manager);
-  errors.manager.error_exit = jump_back;
-  errors.manager.emit_message = on_message;
-  return &errors.manager;
-}
-
-// Runs calls into the library; false if one of them failed. `step` must not hold anything that
-// needs a destructor: a failure jumps over it.
-template <class Step>
-bool guarded(Errors& errors, const Step& step) {
-  if (setjmp(errors.jump) != 0) return false;
-  step();
-  return true;
-}
-
-}  // namespace
 
 struct JpegDecoder::State {
   jpeg_decompress_struct codec{};
-  Errors errors{};
+  JpegErrors errors{};
   jpeg_progress_mgr progress{};
 
   State() {
     codec.err = install(errors);
     require(guarded(errors, [&] { jpeg_create_decompress(&codec); }), ExitCode::internal, "libjpeg",
             "{}", errors.message.data());
-    progress.progress_monitor = on_progress;
+    progress.progress_monitor = limit_scans;
     codec.progress = &progress;
   }
   State(const State&) = delete;
@@ -137,7 +87,7 @@ void JpegDecoder::decode(std::span<const std::byte> bytes, std::string_view plac
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {
   require_image_size(image.height, image.width, "JPEG encoder");
   jpeg_compress_struct codec{};
-  Errors errors{};
+  JpegErrors errors{};
   codec.err = install(errors);
   // More than any image takes, so that the library never has to allocate a larger buffer: at worst
   // each of the 64 coefficients of a block of 8 x 8 pixels needs 4 bytes.
