@@ -3,17 +3,15 @@ all gradients, from equal weights and images. Needs torch, torchvision and safet
 never by the tests:
 
     python compare_models.py build/tests/trainer/model_gradients [NAME ...] [--side 96] [--batch 4]
-        [--backend onednn_direct] [--single]
+        [--backend onednn_direct]
 
-A line per network and kind, with relative errors as norms: of logits and losses, of the gradient as
-one vector, and the largest of a tensor.
+A line per network, with relative errors as norms: of logits and losses, of the gradient as one
+vector, and the largest of a tensor. Ends with 0 if all stay below 1e-4.
 
-`smooth` has tanh in the place of ReLU and averages in the place of maxima, on both sides: there the
-errors are those of rounding, and the largest of all must stay below 1e-4 for the script to end with
-0. `as it is` has kinks. Among millions of values some lie so near a kink, or a window's second
-largest value so near the largest, that rounding turns them over, and one of N turned over moves a
-gradient by about 1 / sqrt(N): so the same errors are also given to PyTorch in float64, ours and
-PyTorch's own in float32, unless --single is given. Logits must stay below 1e-4.
+ReLU and max pooling have kinks. Among millions of values some may lie so near to one, or a window's
+second largest so near to the largest, that rounding turns it over, and one of N turned over moves a
+gradient by about 1 / sqrt(N). Where that happens PyTorch's float32 does not agree with its own
+float64 either: such seeds say nothing, and the first one is taken at which the two agree.
 
 Gradients that are zero but for rounding, of biases that a batch norm takes away again, are measured
 by the gradient of their weights.
@@ -32,24 +30,9 @@ NAMES = ("alexnet", "squeezenet1_1", "vgg11_bn", "googlenet", "resnet18", "resne
 LIMIT = 1e-4
 
 
-def as_average(pool):
-    return torch.nn.AvgPool2d(pool.kernel_size, pool.stride, pool.padding, pool.ceil_mode)
-
-
-def smooth(net):
-    for module in list(net.modules()):
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.ReLU):
-                setattr(module, name, torch.nn.Tanh())
-            elif isinstance(child, torch.nn.MaxPool2d):
-                setattr(module, name, as_average(child))
-
-
-def network(name, kind):
+def network(name):
     settings = {"aux_logits": True, "init_weights": False} if name == "googlenet" else {}
     net = torchvision.models.get_model(name, weights=None, **settings).train()
-    if kind == "smooth":
-        smooth(net)
     for module in net.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
@@ -58,18 +41,14 @@ def network(name, kind):
     return net
 
 
-def one_step(name, kind, step, dtype):
+def one_step(name, step, dtype):
     """Logits, losses, and by name gradients and statistics, by PyTorch."""
-    net = network(name, kind).to(dtype)
+    net = network(name).to(dtype)
     state = {key[len("initial."):]: value for key, value in step.items() if key.startswith("initial.")}
     missing, unexpected = net.load_state_dict(state, strict=False)
     assert not unexpected and all(key.endswith("num_batches_tracked") for key in missing), missing
     labels = step["labels"].long()
-    relu = torch.nn.functional.relu
-    if kind == "smooth":
-        torch.nn.functional.relu = lambda x, inplace=False: torch.tanh(x)
     output = net(step["images"].to(dtype))
-    torch.nn.functional.relu = relu
     heads = [(output, 1.0)] if torch.is_tensor(output) else [
         (output.logits, 1.0), (output.aux_logits1, 0.3), (output.aux_logits2, 0.3)]
     loss = sum(weight * torch.nn.functional.cross_entropy(logits, labels) for logits, weight in heads)
@@ -103,21 +82,25 @@ def text(found):
     return "logits {:.1e}  gradient {:.1e}  worst {:.1e} ({})".format(*found)
 
 
-def compare(name, kind, arguments):
+def our_step(name, seed, arguments):
     with tempfile.TemporaryDirectory() as folder:
         file = folder + "/step.safetensors"
-        subprocess.run([arguments.program, file, arguments.backend, str(arguments.side),
-                        str(arguments.batch), kind.replace(" ", "_"), "model.name=" + name,
-                        "model.dropout=0"], check=True)
-        step = load_file(file)
-    single = one_step(name, kind, step, torch.float32)
+        subprocess.run([arguments.program, file, arguments.backend, str(seed), str(arguments.side),
+                        str(arguments.batch), "model.name=" + name, "model.dropout=0"], check=True)
+        return load_file(file)
+
+
+def compare(name, arguments):
+    for seed in range(1, 100):
+        step = our_step(name, seed, arguments)
+        single, double = (one_step(name, step, dtype) for dtype in (torch.float32, torch.float64))
+        if max(errors(single, double)[:3]) < LIMIT:
+            break
+    else:
+        sys.exit(f"{name}: PyTorch's own precision decides the gradients at all seeds tried")
     found = errors(step, single)
-    print(f"{name:15}{kind:10}{len(single) - 2:4} tensors  {text(found)}", flush=True)
-    if not arguments.single:
-        double = one_step(name, kind, step, torch.float64)
-        print(f"{'':25}to float64, ours  {text(errors(step, double))}\n"
-              f"{'':25}    and PyTorch's  {text(errors(single, double))}", flush=True)
-    return (found[0] if kind == "as it is" else max(found[:3])) < LIMIT
+    print(f"{name:15}seed {seed:2} {len(single) - 2:4} tensors  {text(found)}", flush=True)
+    return max(found[:3]) < LIMIT
 
 
 def main():
@@ -127,11 +110,9 @@ def main():
     parser.add_argument("--side", type=int, default=96)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--backend", default="onednn_direct")
-    parser.add_argument("--single", action="store_true")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    good = [compare(name, kind, arguments) for name in arguments.names
-            for kind in ("smooth", "as it is")]
+    good = [compare(name, arguments) for name in arguments.names]
     sys.exit(0 if all(good) else 1)
 
 

@@ -1,11 +1,10 @@
 // Writes one training step of a model, for compare_models.py to repeat in PyTorch:
 //
-//   model_gradients OUT.safetensors BACKEND SIDE BATCH as_it_is|smooth [KEY=VALUE ...]
+//   model_gradients OUT.safetensors BACKEND SEED SIDE BATCH [KEY=VALUE ...]
 //
 // BACKEND is reference, onednn, or onednn_direct: without Winograd's algorithm, whose rounding is
-// several times that of a direct convolution. `smooth` puts tanh in the place of ReLU and averages
-// in the place of maxima. KEY=VALUE are settings of the model ("model.name=resnet18"). Tensors,
-// row-major:
+// several times that of a direct convolution. KEY=VALUE are settings of the model
+// ("model.name=resnet18"). Tensors, row-major:
 //
 //   images        F32 [BATCH, 3, SIDE, SIDE]   standard normal numbers
 //   labels        I32 [BATCH]
@@ -29,27 +28,18 @@
 namespace convoy {
 namespace {
 
-// The network with tanh for ReLU and averages for maxima.
-Graph smoothed(const Graph& network) {
-  Graph g(network.shape(network.input()));
-  for (const Node& node : network.nodes()) {
-    Op op = node.op;
-    if (auto* activation = std::get_if<Activation>(&op)) activation->kind = ActivationKind::tanh;
-    if (auto* pool = std::get_if<Pool>(&op)) pool->kind = PoolKind::average;
-    g.add(node.name, op, node.inputs);
-  }
-  return g;
-}
-
-// A parameter's first values, and for batch norms some that tell channels apart.
-std::vector<float> values_of(const Graph& graph, int index) {
-  std::vector<float> values = first_values(graph, index, 1);
+// A parameter's first values. Batch norms get scales that tell channels apart, and shifts so large
+// that most channels' values lie all above or all below zero: few are left near the kink of a ReLU,
+// where rounding alone would decide whether a gradient passes.
+std::vector<float> values_of(const Graph& graph, int index, std::uint64_t seed) {
+  std::vector<float> values = first_values(graph, index, seed);
   const ParameterRole role = graph.parameters()[index].role;
-  Random random(1, RandomUse::test, static_cast<std::uint64_t>(index));
-  if (role == ParameterRole::scale) {
-    for (float& value : values) value = random.uniform(0.8f, 1.2f);
-  } else if (role == ParameterRole::shift) {
-    for (float& value : values) value = random.uniform(-0.2f, 0.2f);
+  Random random(seed, RandomUse::test, static_cast<std::uint64_t>(index));
+  for (float& value : values) {
+    if (role == ParameterRole::scale) value = random.uniform(0.8f, 1.2f);
+    if (role == ParameterRole::shift) {
+      value = random.uniform(2, 3) * (random.uniform() < 0.5f ? -1.0f : 1.0f);
+    }
   }
   return values;
 }
@@ -64,8 +54,9 @@ void write(const std::string& path, const TensorMap& tensors) {
 
 void run(const std::vector<std::string>& arguments) {
   require(arguments.size() >= 5, ExitCode::usage, "model_gradients",
-          "expected OUT BACKEND SIDE BATCH as_it_is|smooth [KEY=VALUE ...]");
-  const int side = std::stoi(arguments[2]), batch = std::stoi(arguments[3]);
+          "expected OUT BACKEND SEED SIDE BATCH [KEY=VALUE ...]");
+  const std::uint64_t seed = std::stoull(arguments[2]);
+  const int side = std::stoi(arguments[3]), batch = std::stoi(arguments[4]);
   std::vector<std::string> settings(arguments.begin() + 5, arguments.end());
   const Config config =
       parse_config("{data: {path: none}, model: {classes: 1000}}", "model_gradients", settings);
@@ -74,20 +65,19 @@ void run(const std::vector<std::string>& arguments) {
   const auto backend = make_backend(direct ? "onednn" : arguments[1], 1,
                                     direct ? Winograd::never : Winograd::where_faster);
   const Shape images{batch, 3, side, side};
-  Graph graph = build_model(config.model, images);
-  if (arguments[4] == "smooth") graph = smoothed(graph);
+  const Graph graph = build_model(config.model, images);
   const Plan plan(graph, *backend);
   Parameters parameters(plan);
   for (std::size_t i = 0; i < graph.parameters().size(); ++i) {
     const auto index = static_cast<int>(i);
-    parameters.write(index, parameters.arena(), values_of(graph, index));
+    parameters.write(index, parameters.arena(), values_of(graph, index, seed));
   }
   PreparedWeights prepared(plan, parameters);
   prepared.refresh();
   Executor executor(plan, parameters, prepared);
 
   Arena pixels(images.elements() * sizeof(float), "images");
-  Random random(2, RandomUse::test, 0);
+  Random random(seed, RandomUse::test, graph.parameters().size());
   for (float& pixel : pixels.as<float>()) pixel = random.normal();
   std::vector<std::int32_t> labels;
   for (int i = 0; i < batch; ++i) {
