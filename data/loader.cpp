@@ -29,9 +29,12 @@ struct Place {
   State state = State::filling;
   int rows_taken = 0;
   int rows_done = 0;
+  // Where samples are mixed, the first one's partner comes after the last.
   std::span<float> images;
   std::vector<std::int32_t> labels;
   std::vector<std::uint64_t> sample_ids;
+  Mix mix;
+  std::vector<float> soft_labels;
 };
 
 struct Work {
@@ -80,6 +83,7 @@ struct Loader::State {
   const LoaderOptions options;
   const std::function<RowKey(std::uint64_t, int)> row_key;
   const Shape shape;
+  const int filled_rows;  // of a slot, with the partner of the first one where samples are mixed
   Arena arena;
 
   std::mutex mutex;  // guards all below, and of `ring` everything but the rows threads have taken
@@ -109,6 +113,7 @@ struct Loader::State {
   void finish(const Work& work);
   void record_error(std::uint64_t slot, int row);
   bool settled(std::uint64_t slot);
+  void open(Place& place, std::uint64_t slot);
   Place& place_of(std::uint64_t slot) { return ring[slot % ring.size()]; }
 };
 
@@ -119,25 +124,35 @@ Loader::State::State(const Dataset& data, Pipeline steps, const LoaderOptions& s
       options(settings),
       row_key(std::move(rows)),
       shape(convoy::output_shape(dataset, pipeline)),
+      filled_rows(options.rows + (options.mix ? 1 : 0)),
       next_slot(settings.first_slot) {
   require(options.threads > 0 && options.rows > 0 && options.ahead > 0, ExitCode::config, "loader",
           "has {} threads, {} rows a slot and {} slots ahead, all above 0 expected",
           options.threads, options.rows, options.ahead);
   const auto row_floats = static_cast<std::size_t>(shape.elements());
-  const std::size_t slot_bytes = align_up(options.rows * row_floats * sizeof(float));
+  const std::size_t slot_bytes = align_up(filled_rows * row_floats * sizeof(float));
   arena = Arena(slot_bytes * options.ahead, "loader");
   ring.resize(options.ahead);
   for (int i = 0; i < options.ahead; ++i) {
     ring[i].images =
-        arena.as<float>().subspan(i * slot_bytes / sizeof(float), options.rows * row_floats);
-    ring[i].labels.resize(options.rows);
-    ring[i].sample_ids.resize(options.rows);
+        arena.as<float>().subspan(i * slot_bytes / sizeof(float), filled_rows * row_floats);
+    ring[i].labels.resize(filled_rows);
+    ring[i].sample_ids.resize(filled_rows);
+    if (options.mix) ring[i].soft_labels.resize(std::size_t(options.rows) * options.classes);
   }
-  for (int i = 0; i < options.ahead; ++i) place_of(next_slot + i).slot = next_slot + i;
+  for (int i = 0; i < options.ahead; ++i) open(place_of(next_slot + i), next_slot + i);
   scratch.resize(options.threads);
   for (Scratch& own : scratch) {
     threads.emplace_back([this, &own](std::stop_token stop) { work(stop, own); });
   }
+}
+
+// From now on threads fill the place.
+void Loader::State::open(Place& place, std::uint64_t slot) {
+  place.slot = slot;
+  place.state = Place::State::filling;
+  place.rows_taken = place.rows_done = 0;
+  if (options.mix) place.mix = options.mix(slot);
 }
 
 void Loader::State::work(std::stop_token stop, Scratch& own) {
@@ -158,10 +173,10 @@ bool Loader::State::take(std::stop_token stop, Work& work) {
   if (error || next_slot >= options.end_slot) return false;
   Place& place = place_of(next_slot);
   const int share = std::clamp(options.rows / options.threads, 1, max_rows_at_once);
-  work = {&place, place.rows_taken, std::min(share, options.rows - place.rows_taken)};
+  work = {&place, place.rows_taken, std::min(share, filled_rows - place.rows_taken)};
   place.rows_taken += work.rows;
   ++busy;
-  if (place.rows_taken == options.rows) ++next_slot;
+  if (place.rows_taken == filled_rows) ++next_slot;
   return true;
 }
 
@@ -179,8 +194,9 @@ void Loader::State::fill(const Work& work, Scratch& own) {
 void Loader::State::fill_row(Place& place, int row, Scratch& own) {
   const auto floats = static_cast<std::size_t>(shape.elements());
   const std::span<float> out = place.images.subspan(row * floats, floats);
-  const RowKey key = row_key(place.slot, row);
-  if (!key.present) {
+  const bool partner = row == options.rows;
+  const RowKey key = row_key(place.slot, partner ? -1 : row);
+  if (!key.present || (partner && !place.mix.on())) {
     std::fill(out.begin(), out.end(), 0.0f);
     place.labels[row] = -1;
     place.sample_ids[row] = 0;
@@ -209,11 +225,17 @@ void Loader::State::record_error(std::uint64_t slot, int row) {
 }
 
 void Loader::State::finish(const Work& work) {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   Place& place = *work.place;
-  --busy;
   place.rows_done += work.rows;
-  if (place.rows_done == options.rows) place.state = Place::State::ready;
+  const bool full = place.rows_done == filled_rows;
+  if (full && place.mix.on() && !error) {
+    lock.unlock();  // nobody else touches a full place
+    mix_rows(place.mix, {shape, place.images, place.labels, place.soft_labels});
+    lock.lock();
+  }
+  --busy;
+  if (full) place.state = Place::State::ready;
   if (error || place.state == Place::State::ready) slot_changed.notify_all();
 }
 
@@ -251,7 +273,12 @@ Batch Loader::acquire(std::uint64_t slot) {
   }
   if (slot >= state.error_slot) std::rethrow_exception(state.error);
   place.state = Place::State::acquired;
-  return {slot, place.images, place.labels, place.sample_ids};
+  const auto rows = static_cast<std::size_t>(state.options.rows);
+  return {.slot = slot,
+          .images = place.images.first(rows * state.shape.elements()),
+          .labels = std::span(place.labels).first(rows),
+          .sample_ids = std::span(place.sample_ids).first(rows),
+          .soft_labels = place.mix.on() ? std::span(place.soft_labels) : std::span<float>()};
 }
 
 void Loader::release(const Batch& batch) {
@@ -261,9 +288,7 @@ void Loader::release(const Batch& batch) {
     Place& place = state.place_of(batch.slot);
     require(place.slot == batch.slot && place.state == Place::State::acquired, ExitCode::internal,
             "loader", "slot {} released without being acquired", batch.slot);
-    place.slot += state.ring.size();
-    place.state = Place::State::filling;
-    place.rows_taken = place.rows_done = 0;
+    state.open(place, place.slot + state.ring.size());
   }
   state.work_wanted.notify_all();
 }

@@ -11,6 +11,7 @@
 #include <span>
 
 #include "data/dataset.h"
+#include "data/mix.h"
 #include "data/transform.h"
 
 namespace convoy {
@@ -29,14 +30,20 @@ struct LoaderOptions {
   std::uint64_t seed = 0;  // of the random transforms
   std::uint64_t first_slot = 0;
   std::uint64_t end_slot = ~0ull;  // slots [first_slot, end_slot) will be made
+  // How the samples of a slot are mixed; none: they never are. A pure function. The row asked for
+  // as -1 is then the partner of row 0.
+  std::function<Mix(std::uint64_t slot)> mix;
+  int classes = 0;  // of soft labels, where samples are mixed
 };
 
 struct Batch {
   std::uint64_t slot;
-  std::span<const float> images;              // [rows, C, H, W], 64-byte aligned
-  std::span<const std::int32_t> labels;       // [rows], -1 where absent
+  std::span<const float> images;  // [rows, C, H, W], 64-byte aligned
+  // [rows], -1 where absent; of mixed samples that with the larger share.
+  std::span<const std::int32_t> labels;
   std::span<const std::uint64_t> sample_ids;  // 0 where absent
-  std::span<const float> soft_labels{};       // [rows, classes] where samples are mixed, or empty
+  // [rows, classes]; empty unless the samples are mixed.
+  std::span<const float> soft_labels{};
 };
 
 // [C, H, W] of what `pipeline` makes of the data set's images. Error(config) if neither the

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/mix.h"
 #include "data/sampler.h"
 #include "data/transform.h"
 #include "ops/activation.h"
@@ -54,6 +55,7 @@ struct DataConfig {
   Order order = Order::full;              // a new permutation of all samples each epoch
   std::vector<Transform> augment;         // of training images, in this order
   std::vector<Transform> evaluate;        // of evaluation images
+  MixSettings mix;                        // mixup and CutMix of training images; off by default
   int channels = 3;                       // 1 makes colour images grey, 3 repeats grey ones
   std::vector<double> mean, std;          // of pixels in [0, 1]; empty: the training split's
   int loader_threads = 0;                 // per rank; 0: as many as worker threads

@@ -126,6 +126,14 @@ void fields(V& v, ModelConfig& c) {
 }
 
 template <class V>
+void fields(V& v, MixSettings& m) {
+  v.field("mixup", m.mixup, at_least_0);
+  v.field("cutmix", m.cutmix, at_least_0);
+  v.field("probability", m.probability, share);
+  v.field("cutmix_share", m.cutmix_share, share);
+}
+
+template <class V>
 void fields(V& v, DataConfig& c) {
   v.field("path", c.path);
   v.field("train", c.train);
@@ -134,6 +142,7 @@ void fields(V& v, DataConfig& c) {
            Choices<Order>{{"full", Order::full}, {"sequential", Order::sequential}});
   v.transforms("augment", c.augment);
   v.transforms("evaluate", c.evaluate);
+  v.section("mix", c.mix);
   v.field("channels", c.channels, {.min = 1, .max = 3});
   v.field("mean", c.mean);
   v.field("std", c.std, above_0);

@@ -3,7 +3,8 @@
 //
 // Row r of lane l of step s is position p = s * global_batch + l * rows + r of one endless stream,
 // whose epoch p / N shows each of the N samples once, in that epoch's order. So what a step trains
-// on depends neither on ranks nor on threads.
+// on depends neither on ranks nor on threads. Where samples are mixed, each one's partner is the
+// one before it, the first one's the last of the global batch.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,10 @@ class SampleStream {
       : sampler_(sampler), global_batch_(global_batch), rows_(global_batch / lanes) {}
 
   int rows() const { return rows_; }
+  // Row -1 is the partner of row 0.
   RowKey at(std::uint64_t step, int lane, int row) const {
-    const std::uint64_t position = step * global_batch_ + std::uint64_t(lane) * rows_ + row;
+    const std::uint64_t place = global_batch_ + std::uint64_t(lane) * rows_ + row;
+    const std::uint64_t position = step * global_batch_ + place % global_batch_;
     const auto epoch = static_cast<std::uint32_t>(position / sampler_.samples());
     return {sampler_.index(epoch, position % sampler_.samples()), epoch};
   }

@@ -291,6 +291,15 @@ void Session::start_workers() {
     const SampleStream stream(Sampler(train_data_->size(), config_.seed, config_.data.order),
                               config_.batch.global, config_.batch.lanes);
     const auto per_step = static_cast<std::uint64_t>(slots_->per_step());
+    const Shape images = network_->plan.images();
+    std::function<Mix(std::uint64_t)> mix;
+    if (config_.data.mix.on()) {
+      mix = [settings = config_.data.mix, seed = config_.seed, slots = *slots_,
+             height = static_cast<int>(images[2]),
+             width = static_cast<int>(images[3])](std::uint64_t slot) {
+        return draw_mix(settings, seed, slots.step(slot), height, width);
+      };
+    }
     loader_.emplace(
         *train_data_, make_pipeline(config_.data, config_.data.augment),
         LoaderOptions{.threads = loader_threads,
@@ -298,7 +307,9 @@ void Session::start_workers() {
                       .ahead = config_.data.ahead > 0 ? config_.data.ahead : 2 * slots_->per_step(),
                       .seed = config_.seed,
                       .first_slot = progress_.step * per_step,
-                      .end_slot = std::max(length_.steps, progress_.step) * per_step},
+                      .end_slot = std::max(length_.steps, progress_.step) * per_step,
+                      .mix = std::move(mix),
+                      .classes = config_.model.classes},
         [stream, slots = *slots_](std::uint64_t slot, int row) {
           return stream.at(slots.step(slot), slots.lane(slot), row);
         });

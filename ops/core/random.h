@@ -37,6 +37,14 @@ enum class RandomUse : std::uint32_t {
   synthesise = 6,
   test = 7,
   cutout = 8,
+  mix = 9,
+  vertical_flip = 10,
+  color_jitter = 11,
+  grayscale = 12,
+  lighting = 13,
+  affine = 14,
+  rand_augment = 15,
+  erasing = 16,
 };
 
 // A short stream of numbers for one (seed, use, epoch, index). Satisfies UniformRandomBitGenerator.

@@ -144,6 +144,45 @@ TEST_F(LoaderTest, ThreadsAndRingDoNotChangeTheResult) {
   }
 }
 
+// Mixed slots hold what mixing the plain rows gives, for any number of threads; the others are as
+// they were.
+TEST_F(LoaderTest, MixesEachRowWithTheOneBefore) {
+  const auto row = [](std::uint64_t slot, int r) {
+    return row_key(slot, r < 0 ? 2 : r);  // any sample can be the first one's partner
+  };
+  const auto mix = [](std::uint64_t slot) {
+    if (slot % 3 == 0) return Mix{};
+    if (slot % 3 == 1) return Mix{.share = 0.3};
+    return Mix{.share = 0.75, .box = Rect{2, 4, 8, 8}};
+  };
+  for (const int threads : {1, 3, 7}) {
+    Loader plain(dataset_, pipeline(), options(2), row_key);
+    LoaderOptions mixing = options(threads);
+    mixing.mix = mix;
+    mixing.classes = classes;
+    Loader loader(dataset_, pipeline(), mixing, row);
+    for (std::uint64_t slot = 0; slot < 15; ++slot) {
+      const Batch before = plain.acquire(slot);
+      std::vector<float> images(before.images.begin(), before.images.end());
+      images.insert(images.end(), before.images.begin() + 2 * 768, before.images.begin() + 3 * 768);
+      std::vector<std::int32_t> labels(before.labels.begin(), before.labels.end());
+      labels.push_back(labels[2]);
+      std::vector<float> targets(6 * classes);
+      if (mix(slot).on()) mix_rows(mix(slot), {{3, 16, 16}, images, labels, targets});
+      images.resize(6 * 768);
+      labels.pop_back();
+      const Batch batch = loader.acquire(slot);
+      EXPECT_TRUE(std::ranges::equal(batch.images, images)) << slot;
+      EXPECT_TRUE(std::ranges::equal(batch.labels, labels)) << slot;
+      EXPECT_TRUE(std::ranges::equal(batch.sample_ids, before.sample_ids)) << slot;
+      if (!mix(slot).on()) targets.clear();
+      EXPECT_TRUE(std::ranges::equal(batch.soft_labels, targets)) << slot;
+      loader.release(batch);
+      plain.release(before);
+    }
+  }
+}
+
 TEST_F(LoaderTest, StartsInTheMiddle) {
   Loader whole(dataset_, pipeline(), options(2), row_key);
   const auto expected = digests(whole, 0, 15);

@@ -46,6 +46,19 @@ TEST(SampleStream, DoesNotDependOnTheCutIntoLanes) {
   }
 }
 
+// The partner of a lane's first row is the last row of the lane before, of the same global batch.
+TEST(SampleStream, PartnersRollTheGlobalBatch) {
+  const SampleStream stream(Sampler(100, 7, Order::full), 24, 4);
+  for (const std::uint64_t step : {0u, 9u}) {
+    for (int lane = 0; lane < 4; ++lane) {
+      const RowKey partner = stream.at(step, lane, -1);
+      const RowKey last = stream.at(step, (lane + 3) % 4, 5);
+      EXPECT_EQ(partner.index, last.index);
+      EXPECT_EQ(partner.epoch, last.epoch);
+    }
+  }
+}
+
 TEST(LaneSlots, TakeTheWorkersInTurns) {
   const LaneSlots slots({{4, 7}, {7, 9}});  // lanes 4 5 6 and 7 8
   EXPECT_EQ(slots.per_step(), 5);

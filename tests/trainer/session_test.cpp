@@ -128,6 +128,22 @@ TEST_F(SessionTest, OneSeedGivesOneResultOnAnyRanksAndThreads) {
   }
 }
 
+TEST_F(SessionTest, MixingGivesOneResultOnAnyRanks) {
+  const std::vector<std::string> mixing = {"data.mix={mixup: 0.4, cutmix: 1, probability: 0.8}",
+                                           "model.label_smoothing=0.1"};
+  train_on(1, config("unmixed", {"model.label_smoothing=0.1"}));
+  train_on(1, config("mixed1", mixing));
+  EXPECT_FALSE(bytes_of("mixed1") == bytes_of("unmixed"));
+  for (const int ranks : {2, 3, 4}) {
+    const std::string name = fmt::format("mixed{}", ranks);
+    std::vector<std::string> overrides = mixing;
+    overrides.push_back(fmt::format("data.loader_threads={}", ranks));
+    train_on(ranks, config(name, overrides));
+    EXPECT_TRUE(bytes_of(name) == bytes_of("mixed1")) << ranks << " ranks";
+    EXPECT_EQ(losses_of(name), losses_of("mixed1")) << ranks << " ranks";
+  }
+}
+
 TEST_F(SessionTest, RecomputationGivesTheSameResult) {
   train_on(1, config("kept"));
   train_on(2, config("recomputed", {"memory=recompute"}));
