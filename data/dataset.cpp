@@ -67,6 +67,11 @@ Dataset::Dataset(Dataset&&) noexcept = default;
 std::uint64_t Dataset::size() const {
   return state_->ends.back();
 }
+std::uint64_t Dataset::bytes() const {
+  std::uint64_t sum = 0;
+  for (const ShardReader& shard : state_->shards) sum += shard.index().offsets.back();
+  return sum;
+}
 int Dataset::classes() const {
   return static_cast<int>(state_->class_names.size());
 }
@@ -112,6 +117,28 @@ std::span<const std::byte> Dataset::read(std::uint64_t index,
                                          std::vector<std::byte>& buffer) const {
   const auto [shard, at] = state_->find(index);
   return shard.read(at, buffer);
+}
+
+std::span<const std::byte> Dataset::fetch(std::uint64_t index,
+                                          std::vector<std::byte>& buffer) const {
+  const auto [shard, at] = state_->find(index);
+  return shard.fetch(at, buffer);
+}
+
+void Dataset::check(std::uint64_t index, std::span<const std::byte> bytes) const {
+  const auto [shard, at] = state_->find(index);
+  shard.check(at, bytes);
+}
+
+void Dataset::prefetch(std::uint64_t begin, std::uint64_t end) const noexcept {
+  const std::vector<std::uint64_t>& ends = state_->ends;
+  const auto at = std::upper_bound(ends.begin(), ends.end(), begin);
+  for (auto i = static_cast<std::size_t>(at - ends.begin()); begin < end && i < ends.size(); ++i) {
+    const std::uint64_t first = i == 0 ? 0 : ends[i - 1];
+    const std::uint64_t stop = std::min(end, ends[i]);
+    state_->shards[i].prefetch(begin - first, stop - first);
+    begin = stop;
+  }
 }
 
 std::vector<std::string> splits_of(const fs::path& folder) {

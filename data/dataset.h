@@ -34,6 +34,7 @@ class Dataset {
   Dataset(Dataset&&) noexcept;
 
   std::uint64_t size() const;
+  std::uint64_t bytes() const;  // of all images, encoded
   int classes() const;
   const std::vector<std::string>& class_names() const;
   const std::string& split() const;
@@ -48,8 +49,12 @@ class Dataset {
   std::string place(std::uint64_t index) const;
   std::string_view name(std::uint64_t index) const;
   // The encoded bytes, checked against their CRC, in `buffer` (grown where too small). Error(data)
-  // naming shard, index, file.
+  // naming shard, index, file. The same in two halves: fetch(), then check().
   std::span<const std::byte> read(std::uint64_t index, std::vector<std::byte>& buffer) const;
+  std::span<const std::byte> fetch(std::uint64_t index, std::vector<std::byte>& buffer) const;
+  void check(std::uint64_t index, std::span<const std::byte> bytes) const;
+  // Has the system read samples [begin, end) ahead, without waiting for them.
+  void prefetch(std::uint64_t begin, std::uint64_t end) const noexcept;
 
  private:
   struct State;

@@ -151,16 +151,31 @@ std::string ShardReader::place(std::uint64_t i) const {
 
 std::span<const std::byte> ShardReader::read(std::uint64_t i,
                                              std::vector<std::byte>& buffer) const {
+  const std::span<const std::byte> bytes = fetch(i, buffer);
+  check(i, bytes);
+  return bytes;
+}
+
+std::span<const std::byte> ShardReader::fetch(std::uint64_t i,
+                                              std::vector<std::byte>& buffer) const {
   const std::uint64_t size = index_.bytes(i);
   if (buffer.size() < size) buffer.resize(size);
   const auto bytes = std::span(buffer).first(size);
   read_at(file_, bytes, images_at_ + index_.offsets[i], path_);
+  return bytes;
+}
+
+void ShardReader::check(std::uint64_t i, std::span<const std::byte> bytes) const {
   const std::uint32_t crc = crc32c(bytes);
   if (crc != index_.crc32c[i]) [[unlikely]] {
     fail(ExitCode::data, place(i), "the image is damaged: its checksum is {:08x}, expected {:08x}",
          crc, index_.crc32c[i]);
   }
-  return bytes;
+}
+
+void ShardReader::prefetch(std::uint64_t begin, std::uint64_t end) const noexcept {
+  convoy::prefetch(file_, index_.offsets[end] - index_.offsets[begin],
+                   images_at_ + index_.offsets[begin]);
 }
 
 }  // namespace convoy

@@ -26,8 +26,12 @@ class ShardReader {
   // "train-00000-of-00002.h5[17] (7/00012.png)": where errors point.
   std::string place(std::uint64_t i) const;
   // The bytes of image i, checked, in `buffer` (grown where too small). From any thread.
-  // Error(data) naming the place.
+  // Error(data) naming the place. The same in two halves: fetch(), then check().
   std::span<const std::byte> read(std::uint64_t i, std::vector<std::byte>& buffer) const;
+  std::span<const std::byte> fetch(std::uint64_t i, std::vector<std::byte>& buffer) const;
+  void check(std::uint64_t i, std::span<const std::byte> bytes) const;
+  // Has the system read images [begin, end) ahead, without waiting for them.
+  void prefetch(std::uint64_t begin, std::uint64_t end) const noexcept;
 
  private:
   std::filesystem::path path_;

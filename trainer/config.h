@@ -52,14 +52,20 @@ struct DataConfig {
   std::string path;                       // folder with manifest.h5, as `convoy pack` makes it
   std::string train = "train";            // split to train on
   std::string validation = "validation";  // split to evaluate on; "": no evaluation
-  Order order = Order::full;              // a new permutation of all samples each epoch
-  std::vector<Transform> augment;         // of training images, in this order
-  std::vector<Transform> evaluate;        // of evaluation images
-  MixSettings mix;                        // mixup and CutMix of training images; off by default
-  int channels = 3;                       // 1 makes colour images grey, 3 repeats grey ones
-  std::vector<double> mean, std;          // of pixels in [0, 1]; empty: the training split's
-  int loader_threads = 0;                 // per rank; 0: as many as worker threads
-  int ahead = 0;                          // micro-batches prepared per rank; 0: two steps' worth
+  // full: a new permutation of all samples each epoch; blocked: likewise, but reads are local;
+  // balanced: classes by their weights; sequential (data/sampler.h).
+  Order order = Order::full;
+  double block_mib = 8;               // blocked: MiB that are read as one
+  int window = 16;                    // blocked: blocks that each lane mixes at once
+  std::vector<double> class_weights;  // balanced: chance of each class; empty: all alike
+  int prefetch = 2;                   // steps for which the system reads ahead; 0: it does not
+  std::vector<Transform> augment;     // of training images, in this order
+  std::vector<Transform> evaluate;    // of evaluation images
+  MixSettings mix;                    // mixup and CutMix of training images; off by default
+  int channels = 3;                   // 1 makes colour images grey, 3 repeats grey ones
+  std::vector<double> mean, std;      // of pixels in [0, 1]; empty: the training split's
+  int loader_threads = 0;             // per rank; 0: as many as worker threads
+  int ahead = 0;                      // micro-batches prepared per rank; 0: two steps' worth
 };
 
 struct BatchConfig {

@@ -139,7 +139,14 @@ void fields(V& v, DataConfig& c) {
   v.field("train", c.train);
   v.field("validation", c.validation);
   v.choice("order", c.order,
-           Choices<Order>{{"full", Order::full}, {"sequential", Order::sequential}});
+           Choices<Order>{{"full", Order::full},
+                          {"sequential", Order::sequential},
+                          {"blocked", Order::blocked},
+                          {"balanced", Order::balanced}});
+  v.field("block_mib", c.block_mib, above_0);
+  v.field("window", c.window, at_least_1);
+  v.field("class_weights", c.class_weights, at_least_0);
+  v.field("prefetch", c.prefetch, at_least_0);
   v.transforms("augment", c.augment);
   v.transforms("evaluate", c.evaluate);
   v.section("mix", c.mix);

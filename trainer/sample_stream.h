@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "cluster/lanes.h"
@@ -20,18 +21,28 @@ class SampleStream {
  public:
   // `lanes` divides `global_batch`.
   SampleStream(Sampler sampler, int global_batch, int lanes)
-      : sampler_(sampler), global_batch_(global_batch), rows_(global_batch / lanes) {}
+      : sampler_(std::move(sampler)), global_batch_(global_batch), rows_(global_batch / lanes) {}
 
   int rows() const { return rows_; }
   // Row -1 is the partner of row 0.
   RowKey at(std::uint64_t step, int lane, int row) const {
-    const std::uint64_t place = global_batch_ + std::uint64_t(lane) * rows_ + row;
-    const std::uint64_t position = step * global_batch_ + place % global_batch_;
-    const auto epoch = static_cast<std::uint32_t>(position / sampler_.samples());
-    return {sampler_.index(epoch, position % sampler_.samples()), epoch};
+    const auto [epoch, position] = place(step, lane, row);
+    return {sampler_.index(epoch, position), epoch};
+  }
+  // What the lane will want some steps later: see Sampler::upcoming().
+  void upcoming(std::uint64_t step, int lane, const Sampler::Visit& visit) const {
+    const auto [epoch, position] = place(step, lane, 0);
+    sampler_.upcoming(epoch, position, visit);
   }
 
  private:
+  std::pair<std::uint32_t, std::uint64_t> place(std::uint64_t step, int lane, int row) const {
+    const std::uint64_t at = global_batch_ + std::uint64_t(lane) * rows_ + row;
+    const std::uint64_t position = step * global_batch_ + at % global_batch_;
+    return {static_cast<std::uint32_t>(position / sampler_.samples()),
+            position % sampler_.samples()};
+  }
+
   Sampler sampler_;
   std::uint64_t global_batch_;
   int rows_;

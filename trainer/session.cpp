@@ -288,8 +288,9 @@ void Session::start_workers() {
       worker_lanes.push_back(reducer_->worker_lanes(worker));
     }
     slots_.emplace(worker_lanes);
-    const SampleStream stream(Sampler(train_data_->size(), config_.seed, config_.data.order),
-                              config_.batch.global, config_.batch.lanes);
+    const Sampler sampler = make_sampler(config_, *train_data_);
+    log_info("{}", sampler.describe());
+    const SampleStream stream(sampler, config_.batch.global, config_.batch.lanes);
     const auto per_step = static_cast<std::uint64_t>(slots_->per_step());
     const Shape images = network_->plan.images();
     std::function<Mix(std::uint64_t)> mix;

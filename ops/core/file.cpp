@@ -45,6 +45,11 @@ void read_at(const FileDescriptor& file, std::span<std::byte> into, std::uint64_
   }
 }
 
+void prefetch(const FileDescriptor& file, std::uint64_t bytes, std::uint64_t offset) noexcept {
+  ::posix_fadvise(file.get(), static_cast<off_t>(offset), static_cast<off_t>(bytes),
+                  POSIX_FADV_WILLNEED);
+}
+
 void write_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
               const fs::path& path) {
   while (!bytes.empty()) {

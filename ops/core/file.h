@@ -28,6 +28,10 @@ FileDescriptor open_for_reading(const std::filesystem::path& path);
 void read_at(const FileDescriptor& file, std::span<std::byte> into, std::uint64_t offset,
              const std::filesystem::path& path);
 
+// Tells the system that these bytes will be read soon: it fetches those that are not in memory yet.
+// Waits for nothing, and a refusal means nothing.
+void prefetch(const FileDescriptor& file, std::uint64_t bytes, std::uint64_t offset) noexcept;
+
 // Writes all of `bytes` at `offset`, from any thread. Error(storage) naming `path`.
 void write_at(const FileDescriptor& file, std::span<const std::byte> bytes, std::uint64_t offset,
               const std::filesystem::path& path);

@@ -45,6 +45,11 @@ enum class RandomUse : std::uint32_t {
   affine = 14,
   rand_augment = 15,
   erasing = 16,
+  block_order = 32,
+  window_key = 33,
+  window_order = 34,
+  balanced_order = 35,
+  substitute = 36,
 };
 
 // A short stream of numbers for one (seed, use, epoch, index). Satisfies UniformRandomBitGenerator.
