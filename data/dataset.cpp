@@ -91,6 +91,14 @@ std::array<double, 3> Dataset::pixel_std() const {
   return state_->pixels.std;
 }
 
+std::uint64_t Dataset::unlabelled() const {
+  std::uint64_t sum = 0;
+  for (const ShardReader& shard : state_->shards) {
+    sum += static_cast<std::uint64_t>(std::ranges::count(shard.index().labels, -1));
+  }
+  return sum;
+}
+
 Sample Dataset::sample(std::uint64_t index) const {
   const auto [shard, at] = state_->find(index);
   const ShardIndex& shard_index = shard.index();

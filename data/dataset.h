@@ -43,6 +43,8 @@ class Dataset {
   const std::string& fingerprint() const;
   std::array<double, 3> pixel_mean() const;
   std::array<double, 3> pixel_std() const;
+  // Samples without a label: images to predict for, not to learn from.
+  std::uint64_t unlabelled() const;
 
   Sample sample(std::uint64_t index) const;
   // "train-00000-of-00002.h5[17] (7/00012.png)": where errors point.

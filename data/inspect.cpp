@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <numeric>
 
 #include "data/manifest.h"
 #include "data/shard_reader.h"
@@ -37,6 +38,8 @@ std::string channels_text(const std::array<double, 3>& values) {
 
 std::string describe_labels(const Manifest& manifest, const ManifestSplit& split) {
   const auto& counts = split.label_histogram;
+  const std::uint64_t labelled = std::accumulate(counts.begin(), counts.end(), std::uint64_t{0});
+  if (labelled == 0) return "  labels     none\n";
   const auto [fewest, most] = std::minmax_element(counts.begin(), counts.end());
   std::string text = fmt::format("  labels     {} to {} samples per class\n", *fewest, *most);
   for (std::size_t i = 0; i < std::min(counts.size(), listed_classes); ++i) {

@@ -133,7 +133,6 @@ Manifest read_manifest(const fs::path& folder) {
   hdf5::require_format(file, manifest_format);
   Manifest manifest;
   manifest.class_names = file.read_text("class_names");
-  require(!manifest.class_names.empty(), ExitCode::data, path.string(), "has no classes");
   for (const std::string& name : file.groups()) {
     manifest.splits.push_back(read_split(file, name, manifest.class_names));
   }

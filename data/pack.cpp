@@ -265,16 +265,16 @@ void check_options(const PackOptions& options) {
 }
 
 // The manifest as it stands, or an empty one with the imposed class names.
-Manifest begin_manifest(const PackOptions& options) {
-  if (!fs::exists(manifest_path(options.output))) return {.class_names = options.class_names};
+Manifest begin_manifest(const PackOptions& options, const std::vector<std::string>& class_names) {
+  if (!fs::exists(manifest_path(options.output))) return {.class_names = class_names};
   Manifest manifest = read_manifest(options.output);
   const std::string place = manifest_path(options.output).string();
   require(manifest.find(options.split) == nullptr, ExitCode::usage, place,
           "holds a split \"{}\" already: remove the data set or choose another folder or name",
           options.split);
-  require(options.class_names.empty() || options.class_names == manifest.class_names,
-          ExitCode::usage, place, "its {} classes are not the {} asked for",
-          manifest.class_names.size(), options.class_names.size());
+  require(class_names.empty() || class_names == manifest.class_names, ExitCode::usage, place,
+          "its {} classes are not the {} asked for", manifest.class_names.size(),
+          class_names.size());
   return manifest;
 }
 
@@ -286,15 +286,17 @@ std::string options_text(const PackOptions& options) {
 
 }  // namespace
 
-PackReport pack(const fs::path& source_path, const fs::path& labels, const PackOptions& options) {
+PackReport pack(SourceOptions source_options, const PackOptions& options) {
   check_options(options);
   Staging staging(options.output);
-  Manifest manifest = begin_manifest(options);
-  const auto source = open_source(source_path, labels, manifest.class_names, options.output);
+  Manifest manifest = begin_manifest(options, source_options.class_names);
+  source_options.class_names = manifest.class_names;
+  source_options.scratch = options.output;
+  const auto source = open_source(source_options);
   manifest.class_names = source->class_names();
   const Survey survey = Surveyor(*source, options).run();
   const std::vector<std::uint64_t> order = storage_order(survey, options);
-  require(!order.empty(), ExitCode::data, source_path.string(),
+  require(!order.empty(), ExitCode::data, source_options.path.string(),
           "has no usable image among {} files", source->size());
   const std::vector<std::uint64_t> ends = cut_shards(order, survey, options.shard_bytes);
 
@@ -323,7 +325,7 @@ PackReport pack(const fs::path& source_path, const fs::path& labels, const PackO
                             .sha256 = sha256_of_file(path),
                             .index_crc32c = checksum_of(index, header.class_names)});
     for (const std::int32_t label : index.labels) {
-      ++split.label_histogram[static_cast<std::size_t>(label)];
+      if (label >= 0) ++split.label_histogram[static_cast<std::size_t>(label)];
     }
     report.bytes += bytes;
   }

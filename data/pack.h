@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "data/sources.h"
+
 namespace convoy {
 
 enum class BadPolicy { fail, skip };
@@ -18,9 +20,6 @@ struct PackOptions {
   bool mix = true;                         // false keeps the source's order
   int threads = 1;
   BadPolicy bad = BadPolicy::fail;
-  // Imposed order. Empty: that of the splits which the data set has already, so that a validation
-  // split takes the training split's; else sorted.
-  std::vector<std::string> class_names;
 };
 
 struct PackReport {
@@ -31,14 +30,18 @@ struct PackReport {
   std::vector<std::string> events;  // everything unusual, one line each, with the file's name
 };
 
-// `source` is an IDX image file (gzipped or not; `labels` beside it), or a folder of class folders.
 // Content decides the type of each file, not its name. Every image is decoded once, and stored as
 // it is. The same input gives the same bytes for any number of threads. Nothing is left under a
-// final name unless all went well. Error(data) naming the first bad file, or the source as a whole;
-// Error(usage) for options that make no sense, such as a split that is there already;
-// Error(storage) for an output that cannot be written.
-PackReport pack(const std::filesystem::path& source, const std::filesystem::path& labels,
-                const PackOptions& options);
+// final name unless all went well. Classes are in the order of `source.class_names`; empty: of the
+// splits which the data set has already, so that a validation split takes the training split's;
+// else sorted. Error(data) naming the first bad file, or the source as a whole; Error(usage) for
+// options that make no sense, such as a split that is there already; Error(storage) for an output
+// that cannot be written.
+PackReport pack(SourceOptions source, const PackOptions& options);
+inline PackReport pack(const std::filesystem::path& source, const std::filesystem::path& labels,
+                       const PackOptions& options) {
+  return pack({.path = source, .labels = labels}, options);
+}
 
 struct VerifyReport {
   std::uint64_t samples = 0;

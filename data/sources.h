@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "data/image.h"
+#include "ops/core/checksum.h"
 
 namespace convoy {
 
@@ -20,6 +21,7 @@ class Source {
   virtual ~Source() = default;
 
   std::uint64_t size() const { return labels_.size(); }
+  // Index into class_names(), or -1: the samples have no labels.
   std::int32_t label(std::uint64_t i) const { return labels_[i]; }
   const std::vector<std::string>& class_names() const { return class_names_; }
   // What was unusual, one line each.
@@ -34,6 +36,8 @@ class Source {
   // The sample's bytes, in `buffer` (grown where too small). From any thread. Error(data).
   virtual std::span<const std::byte> read(std::uint64_t i,
                                           std::vector<std::byte>& buffer) const = 0;
+  // Feeds what changes when the source does: names, sizes, times of modification.
+  virtual void stamp(Sha256& digest) const = 0;
 
  protected:
   std::vector<std::int32_t> labels_;
@@ -42,14 +46,32 @@ class Source {
   std::optional<ImageInfo> raw_;
 };
 
-// A folder of class folders, or an IDX file of images (LeCun's format of MNIST: 8-bit, three
-// dimensions), gzipped or not, with its labels at `labels`, or, where that is empty, beside it
-// under the same name with "labels-idx1" for "images-idx3". `class_names`: the imposed order;
-// empty: the folders' names sorted, or the numbers up to the largest label. `scratch`: a folder for
-// unzipped images, which vanish with the source. Error(data) for what cannot be used as a whole.
-std::unique_ptr<Source> open_source(const std::filesystem::path& source,
-                                    const std::filesystem::path& labels,
-                                    const std::vector<std::string>& class_names,
-                                    const std::filesystem::path& scratch);
+struct SourceOptions {
+  std::filesystem::path path;
+  // Only this folder of it: "train" of a tar that holds train/ and val/. Of CIFAR's archives, which
+  // hold two sets of files: train or test.
+  std::string inside;
+  // Of a folder or tar: a table of file and label, or of one label for each file in byte order of
+  // the names. Of IDX images: their IDX labels; empty: beside them, under the same name with
+  // "labels-idx1" for "images-idx3".
+  std::filesystem::path labels;
+  std::filesystem::path label_map;  // table: what `labels` says, class that it means
+  std::string columns;              // "PATH,LABEL": headers of the tables' columns; empty: guess
+  bool unlabelled = false;          // take every file, whatever its folder, without a label
+  std::vector<std::string> class_names;  // the imposed order; empty: sorted
+  std::filesystem::path scratch;         // a folder for what is unzipped; vanishes with the source
+};
+
+// Content decides what `path` is:
+//   - a folder, a tar, or a tar of tars (ILSVRC2012's training images: each inner tar is a class),
+//     gzipped or not, never extracted: folders are classes. Files without folders have the labels
+//     of options.labels, or none.
+//   - a table (comma or tab between columns) of image paths, relative to it, and labels, if any
+//   - an IDX file of images (LeCun's format of MNIST: 8-bit, three dimensions), gzipped or not
+//   - a folder or tar with the binary files of CIFAR-10 or CIFAR-100
+// A label in a table is the name of a class, or its number from 0 on in the order of the classes;
+// without imposed classes these are the names, sorted, or, where all are numbers, 0 to the largest.
+// Error(data) for what cannot be used as a whole, Error(usage) for options that do not fit it.
+std::unique_ptr<Source> open_source(const SourceOptions& options);
 
 }  // namespace convoy

@@ -83,6 +83,7 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
             "was trained without a validation split: say which split to evaluate");
 
     dataset.emplace(config.data.path, report.split);
+    require_labels(config.data.path, *dataset);
     report.class_names = dataset->class_names();
     const std::string split_place = config.data.path + ": " + report.split;
     if (!subject.classes.empty()) {

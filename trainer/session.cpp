@@ -150,10 +150,12 @@ void Session::open_data() {
   communicator_.set_activity("opening data", 0);
   together(communicator_, [&] {
     train_data_.emplace(config_.data.path, config_.data.train);
+    require_labels(config_.data.path, *train_data_);
     complete(config_, *train_data_);
     length_ = RunLength::of(config_, train_data_->size());
     if (config_.data.validation.empty()) return;
     validation_data_.emplace(config_.data.path, config_.data.validation);
+    require_labels(config_.data.path, *validation_data_);
     require_same_classes(config_.data.path + ": " + config_.data.validation,
                          validation_data_->class_names(), train_data_->class_names());
   });

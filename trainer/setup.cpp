@@ -81,6 +81,12 @@ int choose_workers(Communicator& communicator, int wanted, int threads_per_lane,
   return std::max(1, threads / threads_per_lane);
 }
 
+void require_labels(const std::string& folder, const Dataset& dataset) {
+  require(dataset.unlabelled() == 0, ExitCode::data, folder,
+          "{} of the {} samples of {} have no label, expected one for each", dataset.unlabelled(),
+          dataset.size(), dataset.split());
+}
+
 void require_same_classes(const std::string& place, const std::vector<std::string>& found,
                           const std::vector<std::string>& expected) {
   require(found.size() == expected.size(), ExitCode::data, place,

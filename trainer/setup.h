@@ -36,6 +36,9 @@ Sampler make_sampler(const Config& config, const Dataset& dataset);
 // Worker threads of this rank for at most `lanes` lanes at once. Collective.
 int choose_workers(Communicator& communicator, int wanted, int threads_per_lane, int lanes);
 
+// Error(data) if it has samples without labels: those can be neither trained on nor scored.
+void require_labels(const std::string& folder, const Dataset& dataset);
+
 // Error(data) unless both name the same classes in the same order.
 void require_same_classes(const std::string& place, const std::vector<std::string>& found,
                           const std::vector<std::string>& expected);

@@ -34,7 +34,7 @@ class Pack : public testing::Test {
  protected:
   PackReport pack_folders(PackOptions options = {}) const {
     options.output = output;
-    return pack(folders, "", options);
+    return pack({.path = folders, .class_names = class_names}, options);
   }
   std::string error(PackOptions options = {}, ExitCode code = ExitCode::data) const {
     return error_of(code, [&] { pack_folders(options); });
@@ -43,6 +43,7 @@ class Pack : public testing::Test {
   TemporaryFolder folder;
   fs::path folders = folder.path() / "images";
   fs::path output = folder.path() / "set";
+  std::vector<std::string> class_names;
 };
 
 TEST_F(Pack, KeepsTheOriginalBytes) {
@@ -96,7 +97,7 @@ TEST_F(Pack, MixesTheClassesBySeed) {
   const fs::path images = write_idx(folder.path(), 300);
   const auto order = [&](std::uint64_t seed, bool mix) {
     const TemporaryFolder set;
-    pack(images, "", {.output = set.path(), .seed = seed, .mix = mix});
+    pack({.path = images}, {.output = set.path(), .seed = seed, .mix = mix});
     const Dataset dataset(set.path(), "train");
     std::vector<std::string> names;
     for (std::uint64_t i = 0; i < dataset.size(); ++i) {
@@ -116,13 +117,14 @@ TEST_F(Pack, MixesTheClassesBySeed) {
 
 TEST_F(Pack, CutsShardsBySize) {
   const fs::path images = write_idx(folder.path(), 100);
-  const PackReport report = pack(images, "", {.output = output, .shard_bytes = 250});
+  const PackReport report = pack({.path = images}, {.output = output, .shard_bytes = 250});
   EXPECT_EQ(report.shards, 5);  // 1200 bytes, 240 in each
   const Dataset dataset(output, "train");
   EXPECT_EQ(dataset.size(), 100u);
   EXPECT_THAT(dataset.place(99), HasSubstr("train-00004-of-00005.h5[19]"));
   // A shard holds one image at least, however large.
-  EXPECT_EQ(pack(images, "", {.output = output, .split = "tiny", .shard_bytes = 1}).shards, 100);
+  EXPECT_EQ(pack({.path = images}, {.output = output, .split = "tiny", .shard_bytes = 1}).shards,
+            100);
   EXPECT_EQ(Dataset(output, "tiny").size(), 100u);
 }
 
@@ -165,11 +167,26 @@ TEST_F(Pack, AddsSplitsWithTheSameClasses) {
   EXPECT_EQ(Dataset(output, "val").sample(0).label, 1);
   EXPECT_EQ(Dataset(output, "train").size(), 5u);
   EXPECT_THAT(error({.split = "val"}, ExitCode::usage), HasSubstr("holds a split \"val\" already"));
-  EXPECT_THAT(error({.split = "more", .class_names = {"dog", "cat"}}, ExitCode::usage),
+  class_names = {"dog", "cat"};
+  EXPECT_THAT(error({.split = "more"}, ExitCode::usage),
               HasSubstr("its 2 classes are not the 2 asked for"));
+  class_names.clear();
   fs::rename(folders / "dog", folders / "wolf");
   EXPECT_THAT(error({.split = "more"}), HasSubstr("wolf: is none of the 2 classes"));
   EXPECT_THAT(splits_of(output), ElementsAre("train", "val"));
+}
+
+TEST_F(Pack, TakesImagesWithoutLabels) {
+  write_text(folders / "b.jpg", text_from_hex(colour_jpeg));
+  write_text(folders / "a.png", text_from_hex(colour_png));
+  EXPECT_THAT(pack_folders({.mix = false}).classes, 0);
+  const Dataset dataset(output, "train");
+  EXPECT_EQ(dataset.classes(), 0);
+  EXPECT_EQ(dataset.unlabelled(), 2u);
+  EXPECT_EQ(dataset.sample(0).label, -1);
+  EXPECT_EQ(dataset.name(1), "b.jpg");
+  EXPECT_THAT(verify(output, 1).problems, IsEmpty());
+  EXPECT_THAT(describe_dataset(output), HasSubstr("labels     none"));
 }
 
 TEST_F(Pack, RefusesSenselessOptions) {
@@ -279,7 +296,7 @@ TEST_F(PackDeathTest, LeavesNothingWhenTheDiskIsFull) {
       const rlimit limits{limit, limit};
       setrlimit(RLIMIT_FSIZE, &limits);
       try {
-        pack(images, "", {.output = output});
+        pack({.path = images}, {.output = output});
       } catch (const Error& error) {
         std::fputs(error.what(), stderr);
         std::exit(static_cast<int>(error.code()));
@@ -296,14 +313,15 @@ TEST_F(Pack, OnePackerAtATime) {
   fs::create_directories(output);
   const FileDescriptor held(::open(output.c_str(), O_RDONLY | O_DIRECTORY));
   ASSERT_EQ(::flock(held.get(), LOCK_EX), 0);
-  EXPECT_THAT(error_of(ExitCode::storage, [&] { pack(images, "", {.output = output}); }),
+  EXPECT_THAT(error_of(ExitCode::storage, [&] { pack({.path = images}, {.output = output}); }),
               HasSubstr("another process is writing into this folder"));
 }
 
 TEST_F(Pack, VerifiesWhatIsWhole) {
   write_class_folders(folders);
   pack_folders();
-  pack(write_idx(folder.path(), 7), "", {.output = folder.path() / "digits", .shard_bytes = 30});
+  pack({.path = write_idx(folder.path(), 7)},
+       {.output = folder.path() / "digits", .shard_bytes = 30});
   EXPECT_EQ(verify(output, 2).samples, 5u);
   EXPECT_THAT(verify(output, 2).problems, IsEmpty());
   EXPECT_EQ(verify(folder.path() / "digits", 3).samples, 7u);
@@ -312,7 +330,7 @@ TEST_F(Pack, VerifiesWhatIsWhole) {
 
 TEST_F(Pack, VerifyNamesEveryDamage) {
   const fs::path images = write_idx(folder.path(), 12);
-  pack(images, "", {.output = output, .shard_bytes = 36, .mix = false});  // 4 shards of 3
+  pack({.path = images}, {.output = output, .shard_bytes = 36, .mix = false});  // 4 shards of 3
   const auto shard = [&](int i) { return output / fmt::format("train-{:05}-of-00004.h5", i); };
   for (const std::size_t image : {4u, 5u}) {
     flip(shard(1), read_file(shard(1)).find(idx_images(12).substr(16 + 12 * image, 12)));
@@ -337,7 +355,7 @@ TEST_F(Pack, OpensInH5py) {
   const std::string quiet = " -c 'import h5py' 2>/dev/null";
   if (!runs(python + quiet) && !runs(system_python + quiet)) GTEST_SKIP() << "needs h5py";
   const fs::path images = write_idx(folder.path(), 12);
-  pack(images, "", {.output = output, .mix = false});
+  pack({.path = images}, {.output = output, .mix = false});
   const std::string script = R"(
 import h5py, sys
 f = h5py.File(sys.argv[1] + "/train-00000-of-00001.h5", "r")

@@ -55,19 +55,31 @@ std::vector<std::string> classes_of(const std::string& file) {
 ExitCode pack_command(const Arguments& arguments, Communicator&) {
   PackOptions pack_options;
   pack_options.threads = usable_cores();
-  std::string source, out, labels, classes, shard_size = "1G", bad = "fail";
+  SourceOptions source;
+  std::string path, out, labels, label_map, classes, shard_size = "1G", bad = "fail";
   bool keep_order = false;
   Options options(
       "convoy pack SOURCE --out DIR [options]",
       "Packs image files into HDF5 shards, with a checksum for each image. SOURCE is a\n"
-      "folder with one folder of images per class, or an IDX image file (MNIST; gzipped\n"
-      "or not) with its labels. Images are stored as they are; each is decoded once to\n"
-      "see that it can be. The class order of a further split follows the splits that\n"
-      "are there.");
-  options.word("SOURCE", source, "folder of class folders, or IDX file of images")
+      "folder or a tar (gzipped or not, never extracted) with one folder of images per\n"
+      "class, or one tar per class; without such folders its files have the labels of\n"
+      "--labels, or none. Or it is a table (CSV, TSV) of image paths and labels, an IDX\n"
+      "image file (MNIST), or a folder or tar with the binary files of CIFAR. A label is\n"
+      "a class's name, or its number from 0 on. The class order of a further split\n"
+      "follows the splits that are there.");
+  options.word("SOURCE", path, "folder, tar, table of paths, or IDX file of images")
       .add("out DIR", required_option(out), "folder of the data set; splits are added to it")
       .add("split NAME", option(pack_options.split), "name of the split")
-      .add("labels FILE", boost::program_options::value(&labels), "IDX file of labels")
+      .add("inside FOLDER", boost::program_options::value(&source.inside),
+           "only this folder of the source; of CIFAR's files: train or test")
+      .add("labels FILE", boost::program_options::value(&labels),
+           "table of file and label, or of one label for each file in byte order of their names; "
+           "of IDX images their IDX labels")
+      .add("label-map FILE", boost::program_options::value(&label_map),
+           "table: what the labels say, the class that it means")
+      .add("columns PATH,LABEL", boost::program_options::value(&source.columns),
+           "headers of the columns of tables (default: usual names, else the first two)")
+      .flag("unlabelled", source.unlabelled, "take every file, without a label")
       .add("classes FILE", boost::program_options::value(&classes),
            "all classes in the order of their numbers, one folder name in the first column of each "
            "line; folders may be missing (default: the folders, sorted)")
@@ -85,16 +97,19 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
   pack_options.shard_bytes = bytes_of(shard_size);
   pack_options.bad = bad == "skip" ? BadPolicy::skip : BadPolicy::fail;
   if (std::filesystem::exists(pack_options.output / "manifest.h5")) {
-    pack_options.class_names = Dataset(out, splits_of(out).front()).class_names();
+    source.class_names = Dataset(out, splits_of(out).front()).class_names();
   }
   if (!classes.empty()) {
     const std::vector<std::string> listed = classes_of(classes);
-    require(pack_options.class_names.empty() || pack_options.class_names == listed, ExitCode::data,
-            classes, "does not list the {} classes of the splits that {} has already",
-            pack_options.class_names.size(), out);
-    pack_options.class_names = listed;
+    require(source.class_names.empty() || source.class_names == listed, ExitCode::data, classes,
+            "does not list the {} classes of the splits that {} has already",
+            source.class_names.size(), out);
+    source.class_names = listed;
   }
-  const PackReport report = pack(source, labels, pack_options);
+  source.path = path;
+  source.labels = labels;
+  source.label_map = label_map;
+  const PackReport report = pack(source, pack_options);
   for (std::size_t i = 0; i < std::min(report.events.size(), events_shown); ++i) {
     log_warning("{}", report.events[i]);
   }
