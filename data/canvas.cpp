@@ -1,72 +1,122 @@
 #include "data/canvas.h"
 
 #include <algorithm>
+#include <bit>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 
 namespace convoy {
+
+// What each pixel value becomes, per channel, and the colour of a hole. The mean is zero once
+// normalised.
+template <class T>
+struct Colours {
+  const PixelTables<T>& tables;
+  std::array<T, 3> hole;
+  T of(int c, std::uint8_t value) const { return tables[c][value]; }
+};
+template <>
+struct Colours<std::uint8_t> {
+  std::array<std::uint8_t, 3> hole;
+  std::uint8_t of(int, std::uint8_t value) const { return value; }
+};
+
 namespace {
 
-// Pillow's "L" (ITU-R 601-2 luma), in place.
-void make_grey(Image& image) {
-  const std::size_t count = image.pixels.size() / 3;
-  std::uint8_t* pixels = image.pixels.data();
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::uint8_t* rgb = pixels + 3 * i;
-    const std::uint32_t luma = 19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u;
-    pixels[i] = static_cast<std::uint8_t>(luma >> 16);
-  }
-  image.reshape(image.height, image.width, 1);
-}
-
-using PixelTables = std::array<std::array<float, 256>, 3>;
-
-// `count` pixels of one row, `step` bytes apart, to one row of each plane.
-template <int channels>
-void write_run(const std::uint8_t* pixel, std::ptrdiff_t step, int count, const PixelTables& tables,
-               float* __restrict out, std::ptrdiff_t plane) {
-  for (int x = 0; x < count; ++x, pixel += step) {
-    for (int c = 0; c < channels; ++c) out[c * plane + x] = tables[c][pixel[c]];
+// Pillow's "L" (ITU-R 601-2 luma).
+void make_grey(const PixelView& colour, Image& grey) {
+  grey.reshape(colour.height, colour.width, 1);
+  std::uint8_t* result = grey.pixels.data();
+  for (int y = 0; y < colour.height; ++y) {
+    const std::uint8_t* rgb = colour.at(y, 0);
+    for (int x = 0; x < colour.width; ++x, rgb += 3) {
+      const std::uint32_t luma = 19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u;
+      *result++ = static_cast<std::uint8_t>(luma >> 16);
+    }
   }
 }
 
-// Grey shown as `channels` equal ones.
-void write_grey_run(const std::uint8_t* pixel, std::ptrdiff_t step, int count,
-                    const PixelTables& tables, float* __restrict out, std::ptrdiff_t plane) {
-  for (int x = 0; x < count; ++x, pixel += step) {
-    for (int c = 0; c < 3; ++c) out[c * plane + x] = tables[c][*pixel];
-  }
+// Round to nearest even; pixels are finite.
+std::uint16_t to_bf16(float value) {
+  const auto bits = std::bit_cast<std::uint32_t>(value);
+  return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
 void fill_tables(const Normalize& normalize, CanvasScratch& scratch) {
   if (scratch.tables_of == normalize) return;
   for (int c = 0; c < 3; ++c) {
     for (int value = 0; value < 256; ++value) {
-      scratch.tables[c][value] =
+      const float normalized =
           (static_cast<float>(value) / 255.0f - normalize.mean[c]) / normalize.std[c];
+      scratch.f32[c][value] = normalized;
+      scratch.bf16[c][value] = to_bf16(normalized);
     }
   }
   scratch.tables_of = normalize;
 }
 
+// Where the pixels go: element (c, y, x) is at c * channel + y * row + x * pixel.
+template <class T>
+struct Target {
+  T* begin;
+  std::ptrdiff_t channel, row, pixel;
+  int channels;
+
+  T* at(int y, int x) const { return begin + y * row + x * pixel; }
+};
+
+template <int channels, class T>
+void write_colour(const std::uint8_t* pixels, int count, const Colours<T>& colours,
+                  const Target<T>& target, T* __restrict out) {
+  const std::ptrdiff_t channel = channels == 1 ? 0 : target.channel, pixel = target.pixel;
+  for (int x = 0; x < count; ++x, pixels += channels) {
+    for (int c = 0; c < channels; ++c) out[c * channel + x * pixel] = colours.of(c, pixels[c]);
+  }
+}
+
+// Grey shown as three equal channels.
+template <class T>
+void write_grey(const std::uint8_t* pixels, int count, const Colours<T>& colours,
+                const Target<T>& target, T* __restrict out) {
+  for (int x = 0; x < count; ++x) {
+    for (int c = 0; c < 3; ++c) {
+      out[c * target.channel + x * target.pixel] = colours.of(c, pixels[x]);
+    }
+  }
+}
+
+template <class T>
+void fill(const Rect& part, const std::array<T, 3>& colour, const Target<T>& target) {
+  for (int y = part.top; y < part.bottom(); ++y) {
+    for (int c = 0; c < target.channels; ++c) {
+      T* out = target.at(y, part.left) + c * target.channel;
+      for (int x = 0; x < part.width; ++x) out[x * target.pixel] = colour[c];
+    }
+  }
+}
+
 }  // namespace
 
-Canvas::Canvas(Image& image, int channels, CanvasScratch& scratch)
-    : image_(image), channels_(channels), scratch_(scratch) {
-  if (channels == 1 && image.channels == 3) make_grey(image);
+Canvas::Canvas(ImageSource& source, int channels, bool whole, CanvasScratch& scratch)
+    : source_(&source), channels_(channels), whole_(whole), scratch_(scratch) {
   scratch.holes.clear();
   show_all();
 }
 
 void Canvas::show_all() {
-  window_ = visible_ = {0, 0, image_.height, image_.width};
+  const ImageInfo info = source_->info();
+  height_ = info.height;
+  width_ = info.width;
+  part_ = window_ = visible_ = {0, 0, height_, width_};
   flipped_ = false;
 }
 
-// The window shows pixels of image_ as they lie there.
-bool Canvas::is_plain() const {
-  const Rect shown = intersection(visible_, window_);
-  return !flipped_ && shown.height == window_.height && shown.width == window_.width;
+// From now on the canvas is scratch_.drawn.
+void Canvas::show_drawn() {
+  drawn_source_ = PixelsInMemory(view_of(scratch_.drawn));
+  source_ = &drawn_source_;
+  show_all();
 }
 
 void Canvas::crop(int top, int left, int height, int width) {
@@ -77,67 +127,103 @@ void Canvas::crop(int top, int left, int height, int width) {
 
 void Canvas::resize(int height, int width) {
   if (height == window_.height && width == window_.width) return;
-  if (!is_plain()) render();
-  const std::ptrdiff_t stride = std::ptrdiff_t(image_.width) * image_.channels;
-  const PixelView source{
-      image_.pixels.data() + window_.top * stride + std::ptrdiff_t(window_.left) * image_.channels,
-      window_.height, window_.width, image_.channels, stride};
-  resize_bilinear(source, height, width, scratch_.resize, scratch_.image);
-  std::swap(image_, scratch_.image);
-  show_all();
+  const bool resized = height_ != part_.height || width_ != part_.width;
+  if (resized || flipped_ || intersection(visible_, window_) != window_) render();
+  part_ = {part_.top + window_.top, part_.left + window_.left, window_.height, window_.width};
+  height_ = height;
+  width_ = width;
+  window_ = visible_ = {0, 0, height, width};
 }
 
-// Makes the window's pixels those of image_.
-void Canvas::render() {
-  if (is_plain() && window_.height == image_.height && window_.width == image_.width) return;
+// A part of the source, with as many channels as the output or grey.
+PixelView Canvas::read(const Rect& part) {
+  const ImageInfo info = source_->info();
+  const PixelView view =
+      whole_ ? part_of(source_->read({0, 0, info.height, info.width}), part) : source_->read(part);
+  if (channels_ == 3 || view.channels == 1) return view;
+  make_grey(view, scratch_.grey);
+  return view_of(scratch_.grey);
+}
+
+// Calls use(y, x, row, count) for each row of the window that shows pixels: `count` of them from
+// (y, x) on, flipped if they are. `prepare(channels)` comes before.
+template <class Prepare, class UseRow>
+void Canvas::draw(const Prepare& prepare, const UseRow& use) {
   const Rect shown = intersection(visible_, window_);
-  const int channels = image_.channels;
-  Image& drawn = scratch_.image;
-  drawn.reshape(window_.height, window_.width, channels);
-  std::fill(drawn.pixels.begin(), drawn.pixels.end(), std::uint8_t{0});
-  for (int y = shown.top; y < shown.bottom(); ++y) {
-    for (int x = shown.left; x < shown.right(); ++x) {
-      const int column = flipped_ ? window_.right() - 1 - x : x - window_.left;
-      const auto from = (std::ptrdiff_t(y) * image_.width + x) * channels;
-      const auto to = (std::ptrdiff_t(y - window_.top) * window_.width + column) * channels;
-      std::copy_n(image_.pixels.begin() + from, channels, drawn.pixels.begin() + to);
-    }
-  }
-  std::swap(image_, drawn);
-  show_all();
+  if (shown.height == 0 || shown.width == 0) return prepare(1);
+  ResizeTaps& rows = scratch_.resize.rows;
+  ResizeTaps& columns = scratch_.resize.columns;
+  rows.compute(part_.height, height_, shown.top, shown.bottom(), false);
+  columns.compute(part_.width, width_, shown.left, shown.right(), flipped_);
+  const PixelView view =
+      read({part_.top + rows.source_begin, part_.left + columns.source_begin,
+            rows.source_end - rows.source_begin, columns.source_end - columns.source_begin});
+  prepare(view.channels);
+  ResizedRows resized(view, scratch_.resize);
+  const int top = shown.top - window_.top;
+  const int left = flipped_ ? window_.right() - shown.right() : shown.left - window_.left;
+  for (int y = 0; y < shown.height; ++y) use(top + y, left, resized.row(y), shown.width);
+}
+
+// Makes what is seen the canvas.
+void Canvas::render() {
+  Image& spare = scratch_.spare;
+  draw(
+      [&](int channels) {
+        spare.reshape(window_.height, window_.width, channels);
+        if (intersection(visible_, window_) != window_) {
+          std::fill(spare.pixels.begin(), spare.pixels.end(), std::uint8_t{0});
+        }
+      },
+      [&](int y, int x, const std::uint8_t* row, int count) {
+        const std::ptrdiff_t at = std::ptrdiff_t(y) * spare.width + x;
+        std::copy_n(row, count * spare.channels, spare.pixels.data() + at * spare.channels);
+      });
+  std::swap(scratch_.drawn, spare);
+  show_drawn();
 }
 
 void Canvas::cut_out(const Rect& part) {
   scratch_.holes.push_back(intersection(part, {0, 0, window_.height, window_.width}));
 }
 
-void Canvas::write_planes(const Normalize& normalize, std::span<float> out) {
+template <class T>
+void Canvas::write_all(const Colours<T>& colours, bool interleaved, T* out) {
+  const std::ptrdiff_t plane = std::ptrdiff_t(window_.height) * window_.width;
+  const Target<T> target =
+      interleaved
+          ? Target<T>{out, 1, std::ptrdiff_t(window_.width) * channels_, channels_, channels_}
+          : Target<T>{out, plane, window_.width, 1, channels_};
+  auto write = write_colour<1, T>;
+  draw(
+      [&](int channels) {
+        if (channels_ == 3) write = channels == 3 ? write_colour<3, T> : write_grey<T>;
+        if (intersection(visible_, window_) != window_) {
+          const std::array<T, 3> zero{colours.of(0, 0), colours.of(1, 0), colours.of(2, 0)};
+          fill({0, 0, window_.height, window_.width}, zero, target);
+        }
+      },
+      [&](int y, int x, const std::uint8_t* row, int count) {
+        write(row, count, colours, target, target.at(y, x));
+      });
+  for (const Rect& hole : scratch_.holes) fill(hole, colours.hole, target);
+}
+
+void Canvas::write(const Normalize& normalize, PixelFormat format, std::span<std::byte> out) {
   fill_tables(normalize, scratch_);
-  const Rect shown = intersection(visible_, window_);
-  const PixelTables& tables = scratch_.tables;
-  const auto plane = std::ptrdiff_t(window_.height) * window_.width;
-  if (shown.height < window_.height || shown.width < window_.width) {
-    for (int c = 0; c < channels_; ++c) std::fill_n(out.data() + c * plane, plane, tables[c][0]);
+  const bool interleaved = format.interleaved;
+  if (format.type == PixelType::f32) {
+    return write_all<float>({scratch_.f32, {}}, interleaved, reinterpret_cast<float*>(out.data()));
   }
-  const auto write = channels_ == 1         ? write_run<1>
-                     : image_.channels == 3 ? write_run<3>
-                                            : write_grey_run;
-  const std::ptrdiff_t step = flipped_ ? -image_.channels : image_.channels;
-  const int first = flipped_ ? shown.right() - 1 : shown.left;
-  const int column = flipped_ ? window_.right() - shown.right() : shown.left - window_.left;
-  for (int y = shown.top; y < shown.bottom(); ++y) {
-    write(image_.pixels.data() + (std::ptrdiff_t(y) * image_.width + first) * image_.channels, step,
-          shown.width, tables,
-          out.data() + std::ptrdiff_t(y - window_.top) * window_.width + column, plane);
+  if (format.type == PixelType::bf16) {
+    return write_all<std::uint16_t>({scratch_.bf16, {}}, interleaved,
+                                    reinterpret_cast<std::uint16_t*>(out.data()));
   }
-  for (const Rect& hole : scratch_.holes) {  // the mean colour is zero once normalised
-    for (int c = 0; c < channels_; ++c) {
-      for (int y = hole.top; y < hole.bottom(); ++y) {
-        std::fill_n(out.data() + c * plane + std::ptrdiff_t(y) * window_.width + hole.left,
-                    hole.width, 0.0f);
-      }
-    }
+  std::array<std::uint8_t, 3> mean;
+  for (int c = 0; c < 3; ++c) {
+    mean[c] = static_cast<std::uint8_t>(std::lround(normalize.mean[c] * 255));
   }
+  write_all<std::uint8_t>({mean}, interleaved, reinterpret_cast<std::uint8_t*>(out.data()));
 }
 
 }  // namespace convoy

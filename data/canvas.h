@@ -1,8 +1,11 @@
 // Canvas: what the transforms have made of an image so far. Crops, padding and flips only move a
-// window over it; pixels are touched when something needs them, or once at the end.
+// window over it, and a resize is only noted; pixels are read, resized and flipped when something
+// needs them, mostly once at the end, and then only those that are seen.
 #pragma once
 
 #include <array>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -21,20 +24,39 @@ struct Normalize {
   bool operator==(const Normalize&) const = default;
 };
 
+// How pixels lie in memory: as planes [channels, height, width] or interleaved [height, width,
+// channels].
+enum class PixelType { f32, bf16, u8 };
+struct PixelFormat {
+  PixelType type = PixelType::f32;
+  bool interleaved = false;
+};
+constexpr std::size_t size_of(PixelType type) {
+  return type == PixelType::f32 ? 4 : type == PixelType::bf16 ? 2 : 1;
+}
+
+// What each pixel value becomes, per channel.
+template <class T>
+using PixelTables = std::array<std::array<T, 256>, 3>;
+
+template <class T>
+struct Colours;
+
 // A thread's scratch: reused from image to image.
 struct CanvasScratch {
-  Image image;
+  Image drawn, spare, grey;
   ResizeScratch resize;
   std::vector<Rect> holes;
   std::optional<Normalize> tables_of;
-  std::array<std::array<float, 256>, 3> tables{};  // what each pixel value becomes, per channel
+  PixelTables<float> f32;
+  PixelTables<std::uint16_t> bf16;
 };
 
 class Canvas {
  public:
-  // Draws on `image`, consumed; both must outlive the canvas. With 1 `channel`, colour becomes grey
-  // by Pillow's "L"; with 3, grey is repeated when written.
-  Canvas(Image& image, int channels, CanvasScratch& scratch);
+  // Shows `source`; all must outlive the canvas. With 1 `channel`, colour becomes grey by Pillow's
+  // "L"; with 3, grey is repeated when written. `whole`: pixels that nobody sees are read too.
+  Canvas(ImageSource& source, int channels, bool whole, CanvasScratch& scratch);
 
   // Of what is seen.
   int height() const { return window_.height; }
@@ -49,24 +71,34 @@ class Canvas {
   template <class Change>
   void repaint(const Change& change) {
     render();
-    change(image_);
-    show_all();
+    change(scratch_.drawn);
+    show_drawn();
   }
   // `part` of what is seen gets the mean colour when written. Nothing may move afterwards.
   void cut_out(const Rect& part);
 
-  // What is seen, normalised, as planes [channels, height, width].
-  void write_planes(const Normalize& normalize, std::span<float> out);
+  // What is seen, normalised (bytes are left as they are), to all of `out`.
+  void write(const Normalize& normalize, PixelFormat format, std::span<std::byte> out);
 
  private:
   void show_all();
+  void show_drawn();
   void render();
-  bool is_plain() const;
+  PixelView read(const Rect& part);
+  template <class Prepare, class UseRow>
+  void draw(const Prepare& prepare, const UseRow& use);
+  template <class T>
+  void write_all(const Colours<T>& colours, bool interleaved, T* out);
 
-  Image& image_;
+  ImageSource* source_;
+  PixelsInMemory drawn_source_{{}};  // scratch_.drawn, once something is drawn
   int channels_;
+  bool whole_;
   CanvasScratch& scratch_;
-  Rect window_{};   // in pixels of image_, from which it may stick out
+  // The canvas: this part of the source, resized to that size.
+  Rect part_{};
+  int height_ = 0, width_ = 0;
+  Rect window_{};   // in pixels of the canvas, from which it may stick out
   Rect visible_{};  // outside of it the window shows zeros
   bool flipped_ = false;
 };

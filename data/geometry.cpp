@@ -1,16 +1,8 @@
 #include "data/geometry.h"
 
-#include <algorithm>
 #include <cmath>
 
 namespace convoy {
-
-Rect intersection(const Rect& a, const Rect& b) {
-  const int top = std::max(a.top, b.top);
-  const int left = std::max(a.left, b.left);
-  return {top, left, std::max(0, std::min(a.bottom(), b.bottom()) - top),
-          std::max(0, std::min(a.right(), b.right()) - left)};
-}
 
 Size size_after(const Resize& resize, Size in) {
   if (in.width <= in.height) return {resize.size * in.height / in.width, resize.size};

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "data/image.h"
 #include "ops/core/random.h"
 
 namespace convoy {
@@ -43,15 +44,6 @@ struct Size {
   std::int64_t height = 0;
   std::int64_t width = 0;
 };
-
-// Pixels of an image; may stick out of it.
-struct Rect {
-  int top, left, height, width;
-  int bottom() const { return top + height; }
-  int right() const { return left + width; }
-};
-
-Rect intersection(const Rect& a, const Rect& b);
 
 // The longer side is truncated.
 Size size_after(const Resize& resize, Size in);

@@ -56,7 +56,7 @@ ImageDecoder::ImageDecoder(ImageDecoder&&) noexcept = default;
 
 ImageInfo ImageDecoder::probe(std::span<const std::byte> bytes, std::string_view place) {
   const ImageType type = sniff(bytes);
-  if (type == ImageType::jpeg) return jpeg_->probe(bytes, place);
+  if (type == ImageType::jpeg) return jpeg_->open(bytes, place);
   if (type == ImageType::png) return probe_png(bytes, place);
   fail_type(bytes, type, place);
 }
@@ -66,6 +66,39 @@ void ImageDecoder::decode(std::span<const std::byte> bytes, std::string_view pla
   if (type == ImageType::jpeg) return jpeg_->decode(bytes, place, image);
   if (type == ImageType::png) return decode_png(bytes, place, image);
   fail_type(bytes, type, place);
+}
+
+void ImageDecoder::open(std::span<const std::byte> bytes, std::string_view place) {
+  info_ = probe(bytes, place);
+  bytes_ = bytes;
+  place_ = place;
+}
+
+PixelView ImageDecoder::read(const Rect& part) {
+  Rect decoded{0, 0, info_.height, info_.width};
+  if (info_.type == ImageType::jpeg) {
+    decoded = jpeg_->read(part, place_, image_);
+  } else {
+    decode_png(bytes_, place_, image_);
+  }
+  return part_of(view_of(image_),
+                 {part.top - decoded.top, part.left - decoded.left, part.height, part.width});
+}
+
+Rect intersection(const Rect& a, const Rect& b) {
+  const int top = std::max(a.top, b.top);
+  const int left = std::max(a.left, b.left);
+  return {top, left, std::max(0, std::min(a.bottom(), b.bottom()) - top),
+          std::max(0, std::min(a.right(), b.right()) - left)};
+}
+
+PixelView view_of(const Image& image) {
+  return {image.pixels.data(), image.height, image.width, image.channels,
+          std::ptrdiff_t(image.width) * image.channels};
+}
+
+PixelView part_of(const PixelView& view, const Rect& part) {
+  return {view.at(part.top, part.left), part.height, part.width, view.channels, view.stride};
 }
 
 void require_image_size(std::int64_t height, std::int64_t width, std::string_view place) {

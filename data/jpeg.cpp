@@ -49,22 +49,29 @@ struct JpegDecoder::State {
             static_cast<int>(codec.image_width), space == JCS_GRAYSCALE ? 1 : 3};
   }
 
-  void read_pixels(Image& image) {
-    codec.out_color_space = image.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
+  void start() {
+    codec.out_color_space = codec.jpeg_color_space == JCS_GRAYSCALE ? JCS_GRAYSCALE : JCS_RGB;
     codec.dct_method = JDCT_ISLOW;
     codec.do_fancy_upsampling = TRUE;
     jpeg_start_decompress(&codec);
+  }
+
+  // The rows of the image from `top` on that `image` has room for.
+  void read_rows(int top, Image& image) {
+    // In one call, from row 0: the library is known to skip to wrong rows from elsewhere.
+    if (top > 0) jpeg_skip_scanlines(&codec, static_cast<JDIMENSION>(top));
     const std::size_t stride = std::size_t(image.width) * image.channels;
-    while (codec.output_scanline < codec.output_height) {
+    for (int done = 0; done < image.height;) {
       std::array<JSAMPROW, 4> rows;
-      const JDIMENSION left = codec.output_height - codec.output_scanline;
-      const auto count = std::min<JDIMENSION>(rows.size(), left);
-      for (JDIMENSION i = 0; i < count; ++i) {
-        rows[i] = image.pixels.data() + (codec.output_scanline + i) * stride;
-      }
-      jpeg_read_scanlines(&codec, rows.data(), count);
+      const int count = std::min<int>(rows.size(), image.height - done);
+      for (int i = 0; i < count; ++i) rows[i] = image.pixels.data() + (done + i) * stride;
+      done += static_cast<int>(jpeg_read_scanlines(&codec, rows.data(), count));
     }
-    jpeg_finish_decompress(&codec);
+    if (codec.output_scanline == codec.output_height) {
+      jpeg_finish_decompress(&codec);
+    } else {
+      jpeg_abort_decompress(&codec);
+    }
   }
 };
 
@@ -72,16 +79,32 @@ JpegDecoder::JpegDecoder() : state_(std::make_unique<State>()) {}
 JpegDecoder::~JpegDecoder() = default;
 JpegDecoder::JpegDecoder(JpegDecoder&&) noexcept = default;
 
-ImageInfo JpegDecoder::probe(std::span<const std::byte> bytes, std::string_view place) {
-  const ImageInfo info = state_->read_header(bytes, place);
-  jpeg_abort_decompress(&state_->codec);
-  return info;
+ImageInfo JpegDecoder::open(std::span<const std::byte> bytes, std::string_view place) {
+  return state_->read_header(bytes, place);
+}
+
+Rect JpegDecoder::read(const Rect& part, std::string_view place, Image& image) {
+  // Chroma at half the size is smoothed between neighbours, and where fewer than two of them are
+  // left the library does not smooth at all.
+  constexpr int margin = 2;
+  jpeg_decompress_struct& codec = state_->codec;
+  const int top = std::max(part.top - margin, 0);
+  auto left = static_cast<JDIMENSION>(std::max(part.left - margin, 0));
+  auto width = std::min<JDIMENSION>(part.right() + margin, codec.image_width) - left;
+  const bool started = guarded(state_->errors, [&] {
+    state_->start();
+    if (width < codec.output_width) jpeg_crop_scanline(&codec, &left, &width);
+  });
+  if (!started) state_->fail_damaged(place);
+  const Rect decoded{top, static_cast<int>(left), part.bottom() - top, static_cast<int>(width)};
+  image.reshape(decoded.height, decoded.width, codec.out_color_components);
+  if (!guarded(state_->errors, [&] { state_->read_rows(top, image); })) state_->fail_damaged(place);
+  return decoded;
 }
 
 void JpegDecoder::decode(std::span<const std::byte> bytes, std::string_view place, Image& image) {
-  const ImageInfo info = state_->read_header(bytes, place);
-  image.reshape(info.height, info.width, info.channels);
-  if (!guarded(state_->errors, [&] { state_->read_pixels(image); })) state_->fail_damaged(place);
+  const ImageInfo info = open(bytes, place);
+  read({0, 0, info.height, info.width}, place, image);
 }
 
 std::vector<std::byte> encode_jpeg(const Image& image, int quality) {

@@ -21,8 +21,13 @@ class JpegDecoder {
   ~JpegDecoder();
   JpegDecoder(JpegDecoder&&) noexcept;
 
-  ImageInfo probe(std::span<const std::byte> bytes, std::string_view place);
-  // 1 channel for greyscale images, otherwise RGB.
+  // Reads the header. `bytes` must stay until the pixels are read.
+  ImageInfo open(std::span<const std::byte> bytes, std::string_view place);
+  // At least `part` of the opened image, with the bits that it has in the whole; returns what it
+  // is. Decodes no more rows and columns than that takes, and reads no bytes behind them (but all
+  // of them where the file is progressive). 1 channel for greyscale images, otherwise RGB.
+  Rect read(const Rect& part, std::string_view place, Image& image);
+  // All of an image, to the end of its bytes.
   void decode(std::span<const std::byte> bytes, std::string_view place, Image& image);
 
  private:

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
-#include <cstring>
 #include <exception>
 #include <mutex>
 #include <stop_token>
@@ -46,21 +45,26 @@ struct Work {
 // What a thread works with.
 struct Scratch {
   std::vector<std::byte> bytes;
-  Image image;
   ImageDecoder decoder;
+  PixelsInMemory raw{{}};
   TransformScratch transform;
 };
 
-void decode(const Sample& sample, std::span<const std::byte> bytes, Scratch& scratch) {
-  if (sample.encoding != Encoding::raw) return scratch.decoder.decode(bytes, "", scratch.image);
+// The image that a sample's bytes hold.
+ImageSource& source_of(const Sample& sample, std::span<const std::byte> bytes, Scratch& scratch) {
+  if (sample.encoding != Encoding::raw) {
+    scratch.decoder.open(bytes, "");
+    return scratch.decoder;
+  }
   require_image_size(sample.height, sample.width, "");
   const std::uint64_t expected = std::uint64_t{sample.height} * sample.width * sample.channels;
   require((sample.channels == 1 || sample.channels == 3) && bytes.size() == expected,
           ExitCode::data, "", "has {} bytes of raw pixels, {} x {} x {} expected", bytes.size(),
           sample.height, sample.width, sample.channels);
-  scratch.image.reshape(static_cast<int>(sample.height), static_cast<int>(sample.width),
-                        sample.channels);
-  std::memcpy(scratch.image.pixels.data(), bytes.data(), bytes.size());
+  scratch.raw = PixelsInMemory({reinterpret_cast<const std::uint8_t*>(bytes.data()),
+                                static_cast<int>(sample.height), static_cast<int>(sample.width),
+                                sample.channels, std::ptrdiff_t{sample.width} * sample.channels});
+  return scratch.raw;
 }
 
 }  // namespace
@@ -207,8 +211,9 @@ void Loader::State::fill_row(Place& place, int row, Scratch& own) {
   place.labels[row] = sample.label;
   place.sample_ids[row] = sample.id;
   try {  // the place is text: made only for those that fail
-    decode(sample, bytes, own);
-    apply(pipeline, own.image, {options.seed, key.epoch, sample.id}, "", shape, own.transform, out);
+    ImageSource& image = source_of(sample, bytes, own);
+    apply(pipeline, image, {options.seed, key.epoch, sample.id}, "", shape, own.transform,
+          std::as_writable_bytes(out));
   } catch (const Error& problem) {
     throw Error(problem.code(), dataset.place(key.index), problem.what());
   }

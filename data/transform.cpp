@@ -145,15 +145,15 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
   return {channels, size->height, size->width};
 }
 
-void apply(const Pipeline& pipeline, Image& image, const DrawKey& key, std::string_view place,
-           const Shape& out_shape, TransformScratch& scratch, std::span<float> out) {
-  Canvas canvas(image, pipeline.channels, scratch.canvas);
+void apply(const Pipeline& pipeline, ImageSource& image, const DrawKey& key, std::string_view place,
+           const Shape& out_shape, TransformScratch& scratch, std::span<std::byte> out) {
+  Canvas canvas(image, pipeline.channels, pipeline.whole_decode, scratch.canvas);
   Apply apply_to(canvas, key, place);
   for (const Transform& transform : pipeline.transforms) std::visit(apply_to, transform);
   require(canvas.height() == out_shape[1] && canvas.width() == out_shape[2], ExitCode::data, place,
           "is {} x {} pixels after all transforms, {} x {} expected", canvas.height(),
           canvas.width(), out_shape[1], out_shape[2]);
-  canvas.write_planes(pipeline.normalize, out);
+  canvas.write(pipeline.normalize, pipeline.format, out);
 }
 
 }  // namespace convoy

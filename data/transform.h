@@ -1,8 +1,9 @@
-// Transforms: from a decoded image to the normalised floats that the first layer reads, with
+// Transforms: from an encoded image to the normalised pixels that the first layer reads, with
 // torchvision's semantics. The random ones draw from (seed, epoch, sample id) alone. Those that
 // only move pixels are in data/geometry.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -39,6 +40,8 @@ struct Pipeline {
   // Of the output: 1 makes colour images grey by Pillow's "L", before the first transform; 3
   // repeats grey ones.
   int channels = 3;
+  PixelFormat format;
+  bool whole_decode = false;  // of JPEG, though not all of it is seen: the same bits, slower
 
   // [channels, H, W] of the output; Error(config) unless the transforms fix a size or all samples
   // have `height` x `width`.
@@ -50,9 +53,9 @@ struct TransformScratch {
   CanvasScratch canvas;
 };
 
-// Applies all to `image` (consumed) and writes planar floats [C, H, W]. Error(data) naming `place`
-// if the image does not end at the size of `out_shape`.
-void apply(const Pipeline& pipeline, Image& image, const DrawKey& key, std::string_view place,
-           const Shape& out_shape, TransformScratch& scratch, std::span<float> out);
+// Applies all to an image and writes what is left to `out`, of `out_shape` [C, H, W] in the
+// pipeline's format. Error(data) naming `place` if the image does not end at that size.
+void apply(const Pipeline& pipeline, ImageSource& image, const DrawKey& key, std::string_view place,
+           const Shape& out_shape, TransformScratch& scratch, std::span<std::byte> out);
 
 }  // namespace convoy

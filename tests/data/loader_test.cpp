@@ -116,8 +116,9 @@ TEST_F(LoaderTest, FillsEachRowWithItsSample) {
         const Sample sample = dataset_.sample(key.index);
         Image image;
         decoder.decode(dataset_.read(key.index, buffer), "", image);
-        apply(pipeline(), image, {77, key.epoch, sample.id}, "", Shape{3, 16, 16}, scratch,
-              expected);
+        PixelsInMemory source(view_of(image));
+        apply(pipeline(), source, {77, key.epoch, sample.id}, "", Shape{3, 16, 16}, scratch,
+              std::as_writable_bytes(std::span(expected)));
         EXPECT_EQ(batch.labels[row], sample.label);
         EXPECT_EQ(batch.sample_ids[row], sample.id);
       } else {

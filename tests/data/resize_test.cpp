@@ -4,16 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 
 #include "tests/data/images.h"
 
 namespace convoy {
 namespace {
-
-PixelView view_of(const Image& image) {
-  return {image.pixels.data(), image.height, image.width, image.channels,
-          std::ptrdiff_t(image.width) * image.channels};
-}
 
 Image resized(const Image& image, int height, int width) {
   ResizeScratch scratch;
@@ -118,6 +114,89 @@ TEST(Resize, PartOfAnImageEqualsItsCopy) {
     Image result;
     resize_bilinear(part, height, width, scratch, result);
     EXPECT_EQ(result, resized(copy, height, width));
+  }
+}
+
+struct Window {
+  int begin, end;
+};
+
+// Rows `rows` and columns `columns` of what `image` becomes, the columns perhaps reversed, from no
+// more pixels than that takes.
+Image part_of_resized(const Image& image, int height, int width, Window rows, Window columns,
+                      bool reversed, const ResizeKernels& kernels) {
+  ResizeScratch scratch;
+  scratch.rows.compute(image.height, height, rows.begin, rows.end, false);
+  scratch.columns.compute(image.width, width, columns.begin, columns.end, reversed);
+  const Rect needed{scratch.rows.source_begin, scratch.columns.source_begin,
+                    scratch.rows.source_end - scratch.rows.source_begin,
+                    scratch.columns.source_end - scratch.columns.source_begin};
+  Image copy;  // so that the address sanitizer sees whatever is read beyond
+  copy.reshape(needed.height, needed.width, image.channels);
+  for (int y = 0; y < needed.height; ++y) {
+    std::copy_n(part_of(view_of(image), needed).at(y, 0), needed.width * image.channels,
+                copy.pixels.data() + y * needed.width * image.channels);
+  }
+  Image result;
+  result.reshape(rows.end - rows.begin, columns.end - columns.begin, image.channels);
+  ResizedRows resized_rows(view_of(copy), scratch, kernels);
+  for (int y = 0; y < result.height; ++y) {
+    std::copy_n(resized_rows.row(y), result.width * image.channels,
+                result.pixels.data() + y * result.width * image.channels);
+  }
+  return result;
+}
+
+Image cut(const Image& image, Window rows, Window columns, bool reversed) {
+  Image result;
+  result.reshape(rows.end - rows.begin, columns.end - columns.begin, image.channels);
+  for (int y = 0; y < result.height; ++y) {
+    for (int x = 0; x < result.width; ++x) {
+      const int from = reversed ? columns.end - 1 - x : columns.begin + x;
+      std::copy_n(view_of(image).at(rows.begin + y, from), image.channels,
+                  result.pixels.data() + (y * result.width + x) * image.channels);
+    }
+  }
+  return result;
+}
+
+// Of each instruction set that this machine has; the first is plain C++.
+TEST(ResizeKernels, GiveTheSameBitsForEveryPart) {
+  std::mt19937 random(1);
+  const auto up_to = [&](int most) { return 1 + static_cast<int>(random() % most); };
+  const auto window = [&](int size) {
+    const int begin = static_cast<int>(random() % size);
+    return Window{begin, begin + up_to(size - begin)};
+  };
+  const auto kernels = resize_kernels();
+  for (int i = 0; i < 400; ++i) {
+    const int channels = i % 3 == 0 ? 1 : 3;
+    // Some reduced by more than the 64 taps or bytes that one instruction takes.
+    const Image image = noise_image(up_to(i % 10 == 0 ? 400 : 90), up_to(i % 10 == 1 ? 900 : 90),
+                                    channels, static_cast<std::uint32_t>(i));
+    const int height = i % 7 == 0 ? image.height : up_to(i % 10 == 0 ? 5 : 120);
+    const int width = i % 5 == 0 ? image.width : up_to(i % 10 == 1 ? 9 : 120);
+    const Window rows = window(height), columns = window(width);
+    const bool reversed = i % 2 == 0;
+    ResizeScratch scratch;
+    Image whole;
+    resize_bilinear(view_of(image), height, width, scratch, whole);
+    const Image expected = cut(whole, rows, columns, reversed);
+    for (std::size_t k = 0; k < kernels.size(); ++k) {
+      ASSERT_EQ(part_of_resized(image, height, width, rows, columns, reversed, *kernels[k]),
+                expected)
+          << "kernel " << k << ", " << image.height << "x" << image.width << "x" << channels
+          << " to " << height << "x" << width << (reversed ? " reversed" : "");
+    }
+  }
+}
+
+TEST(ResizeKernels, EqualPillowOnNoise) {
+  const Image image = noise_image(375, 500, 3);
+  for (const ResizeKernels* kernels : resize_kernels()) {
+    const Image result =
+        part_of_resized(image, 224, 299, {0, 224}, {0, 299}, /*reversed=*/false, *kernels);
+    EXPECT_EQ(crc32c_of(result), 0xEFA93144u);
   }
 }
 

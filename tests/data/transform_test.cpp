@@ -23,11 +23,13 @@ struct Result {
   }
 };
 
-Result run(const Pipeline& pipeline, Image image, const DrawKey& key = {}) {
+Result run(const Pipeline& pipeline, const Image& image, const DrawKey& key = {}) {
   TransformScratch scratch;
   const Shape shape = pipeline.output_shape(image.height, image.width);
   Result result{shape, std::vector<float>(shape.elements(), -1e9f)};
-  apply(pipeline, image, key, "here", shape, scratch, result.values);
+  PixelsInMemory source(view_of(image));
+  apply(pipeline, source, key, "here", shape, scratch,
+        std::as_writable_bytes(std::span(result.values)));
   return result;
 }
 
@@ -67,9 +69,11 @@ TEST(Transform, ScratchServesAnotherNormalisation) {
   std::vector<float> out(1);
   pipeline.channels = 1;
   for (const float mean : {0.0f, 0.5f}) {
-    Image image = ramp(1, 1, 1);
+    const Image image = ramp(1, 1, 1);
+    PixelsInMemory source(view_of(image));
     pipeline.normalize.mean[0] = mean;
-    apply(pipeline, image, {}, "", Shape{1, 1, 1}, scratch, out);
+    apply(pipeline, source, {}, "", Shape{1, 1, 1}, scratch,
+          std::as_writable_bytes(std::span(out)));
     EXPECT_EQ(out[0], -mean);
   }
 }
@@ -340,11 +344,13 @@ TEST(Transform, OutputShapeNeedsAFixedSize) {
 }
 
 TEST(Transform, WrongSizesNameTheImage) {
-  const auto error_of = [](const Pipeline& pipeline, Image image) {
+  const auto error_of = [](const Pipeline& pipeline, const Image& image) {
     TransformScratch scratch;
     std::vector<float> out(3 * 8 * 8);
+    PixelsInMemory source(view_of(image));
     try {
-      apply(pipeline, image, {}, "shard[5] (cat.jpg)", Shape{3, 8, 8}, scratch, out);
+      apply(pipeline, source, {}, "shard[5] (cat.jpg)", Shape{3, 8, 8}, scratch,
+            std::as_writable_bytes(std::span(out)));
       return std::string("no error");
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::data);
