@@ -4,36 +4,21 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <type_traits>
 #include <utility>
+
+#include "data/color.h"
 
 namespace convoy {
 
-// What each pixel value becomes, per channel, and the colour of a hole. The mean is zero once
-// normalised.
-template <class T>
-struct Colours {
-  const PixelTables<T>& tables;
-  std::array<T, 3> hole;
-  T of(int c, std::uint8_t value) const { return tables[c][value]; }
-};
-template <>
-struct Colours<std::uint8_t> {
-  std::array<std::uint8_t, 3> hole;
-  std::uint8_t of(int, std::uint8_t value) const { return value; }
-};
-
 namespace {
 
-// Pillow's "L" (ITU-R 601-2 luma).
 void make_grey(const PixelView& colour, Image& grey) {
   grey.reshape(colour.height, colour.width, 1);
   std::uint8_t* result = grey.pixels.data();
   for (int y = 0; y < colour.height; ++y) {
     const std::uint8_t* rgb = colour.at(y, 0);
-    for (int x = 0; x < colour.width; ++x, rgb += 3) {
-      const std::uint32_t luma = 19595u * rgb[0] + 38470u * rgb[1] + 7471u * rgb[2] + 0x8000u;
-      *result++ = static_cast<std::uint8_t>(luma >> 16);
-    }
+    for (int x = 0; x < colour.width; ++x, rgb += 3) *result++ = luma(rgb);
   }
 }
 
@@ -42,6 +27,32 @@ std::uint16_t to_bf16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   return static_cast<std::uint16_t>((bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
+
+}  // namespace
+
+// What each pixel value becomes, per channel, and what a normalised one.
+template <class T>
+struct Colours {
+  const PixelTables<T>& tables;
+  T of(int c, std::uint8_t value) const { return tables[c][value]; }
+  T of_normalized(int, float value) const {
+    if constexpr (std::is_same_v<T, float>)
+      return value;
+    else
+      return to_bf16(value);
+  }
+};
+template <>
+struct Colours<std::uint8_t> {
+  const Normalize& normalize;
+  std::uint8_t of(int, std::uint8_t value) const { return value; }
+  std::uint8_t of_normalized(int c, float value) const {
+    const float pixel = std::round(255 * (value * normalize.std[c] + normalize.mean[c]));
+    return static_cast<std::uint8_t>(std::clamp(pixel, 0.0f, 255.0f));
+  }
+};
+
+namespace {
 
 void fill_tables(const Normalize& normalize, CanvasScratch& scratch) {
   if (scratch.tables_of == normalize) return;
@@ -183,8 +194,8 @@ void Canvas::render() {
   show_drawn();
 }
 
-void Canvas::cut_out(const Rect& part) {
-  scratch_.holes.push_back(intersection(part, {0, 0, window_.height, window_.width}));
+void Canvas::cut_out(const Rect& part, float value) {
+  scratch_.holes.push_back({intersection(part, {0, 0, window_.height, window_.width}), value});
 }
 
 template <class T>
@@ -206,24 +217,26 @@ void Canvas::write_all(const Colours<T>& colours, bool interleaved, T* out) {
       [&](int y, int x, const std::uint8_t* row, int count) {
         write(row, count, colours, target, target.at(y, x));
       });
-  for (const Rect& hole : scratch_.holes) fill(hole, colours.hole, target);
+  for (const auto& [part, value] : scratch_.holes) {
+    const std::array<T, 3> colour{colours.of_normalized(0, value), colours.of_normalized(1, value),
+                                  colours.of_normalized(2, value)};
+    fill(part, colour, target);
+  }
 }
 
 void Canvas::write(const Normalize& normalize, PixelFormat format, std::span<std::byte> out) {
   fill_tables(normalize, scratch_);
   const bool interleaved = format.interleaved;
-  if (format.type == PixelType::f32) {
-    return write_all<float>({scratch_.f32, {}}, interleaved, reinterpret_cast<float*>(out.data()));
+  switch (format.type) {
+    case PixelType::f32:
+      return write_all<float>({scratch_.f32}, interleaved, reinterpret_cast<float*>(out.data()));
+    case PixelType::bf16:
+      return write_all<std::uint16_t>({scratch_.bf16}, interleaved,
+                                      reinterpret_cast<std::uint16_t*>(out.data()));
+    case PixelType::u8:
+      return write_all<std::uint8_t>({normalize}, interleaved,
+                                     reinterpret_cast<std::uint8_t*>(out.data()));
   }
-  if (format.type == PixelType::bf16) {
-    return write_all<std::uint16_t>({scratch_.bf16, {}}, interleaved,
-                                    reinterpret_cast<std::uint16_t*>(out.data()));
-  }
-  std::array<std::uint8_t, 3> mean;
-  for (int c = 0; c < 3; ++c) {
-    mean[c] = static_cast<std::uint8_t>(std::lround(normalize.mean[c] * 255));
-  }
-  write_all<std::uint8_t>({mean}, interleaved, reinterpret_cast<std::uint8_t*>(out.data()));
 }
 
 }  // namespace convoy

@@ -42,11 +42,17 @@ using PixelTables = std::array<std::array<T, 256>, 3>;
 template <class T>
 struct Colours;
 
+// A part of what is seen that shows `value` once normalised.
+struct Hole {
+  Rect part;
+  float value;
+};
+
 // A thread's scratch: reused from image to image.
 struct CanvasScratch {
   Image drawn, spare, grey;
   ResizeScratch resize;
-  std::vector<Rect> holes;
+  std::vector<Hole> holes;
   std::optional<Normalize> tables_of;
   PixelTables<float> f32;
   PixelTables<std::uint16_t> bf16;
@@ -74,8 +80,9 @@ class Canvas {
     change(scratch_.drawn);
     show_drawn();
   }
-  // `part` of what is seen gets the mean colour when written. Nothing may move afterwards.
-  void cut_out(const Rect& part);
+  // `part` of what is seen gets `value` when written: 0 is the mean colour. Nothing may move
+  // afterwards.
+  void cut_out(const Rect& part, float value = 0);
 
   // What is seen, normalised (bytes are left as they are), to all of `out`.
   void write(const Normalize& normalize, PixelFormat format, std::span<std::byte> out);

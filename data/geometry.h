@@ -29,6 +29,9 @@ struct PadAndCrop {
 struct HorizontalFlip {
   float probability = 0.5f;
 };
+struct VerticalFlip {
+  float probability = 0.5f;
+};
 
 // A crop of random area (a share of the image's) and ratio of width to height, resized to `size` x
 // `size`: Szegedy et al., "Going deeper with convolutions" (2015). Ten tries, then the centre.

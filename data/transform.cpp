@@ -1,5 +1,8 @@
 #include "data/transform.h"
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <optional>
 
 #include "data/canvas.h"
@@ -12,6 +15,7 @@ namespace {
 // What a transform makes of the size of an image. Error(config) for settings out of range.
 struct SizeAfter {
   std::optional<Size> in;  // none: differs from image to image
+  const Pipeline& pipeline;
 
   std::optional<Size> operator()(const Resize& resize) const {
     require(resize.size > 0, ExitCode::config, "resize", "size is {}, above 0 expected",
@@ -36,9 +40,10 @@ struct SizeAfter {
     return Size{crop.size, crop.size};
   }
   std::optional<Size> operator()(const HorizontalFlip& flip) const {
-    require(flip.probability >= 0 && flip.probability <= 1, ExitCode::config, "horizontal flip",
-            "probability is {}, 0 to 1 expected", flip.probability);
-    return in;
+    return check_share("horizontal flip", flip.probability);
+  }
+  std::optional<Size> operator()(const VerticalFlip& flip) const {
+    return check_share("vertical flip", flip.probability);
   }
   std::optional<Size> operator()(const RandomResizedCrop& crop) const {
     require(crop.size > 0, ExitCode::config, "random resized crop", "size is {}, above 0 expected",
@@ -52,26 +57,95 @@ struct SizeAfter {
             crop.min_ratio, crop.max_ratio);
     return Size{crop.size, crop.size};
   }
+  std::optional<Size> operator()(const RandomRotation& rotation) const {
+    require(rotation.degrees >= 0, ExitCode::config, "rotation",
+            "degrees are {}, at least 0 expected", rotation.degrees);
+    return in;
+  }
+  std::optional<Size> operator()(const RandomAffine& affine) const {
+    check_share("affine", affine.translate_x);
+    check_share("affine", affine.translate_y);
+    require(affine.min_scale > 0 && affine.min_scale <= affine.max_scale, ExitCode::config,
+            "affine", "scale is {} to {}, above 0 and ascending expected", affine.min_scale,
+            affine.max_scale);
+    require(std::max(std::abs(affine.shear_x), std::abs(affine.shear_y)) < 90, ExitCode::config,
+            "affine", "shear is {} and {} degrees, below 90 expected", affine.shear_x,
+            affine.shear_y);
+    return in;
+  }
+  std::optional<Size> operator()(const ColorJitter& jitter) const {
+    require(std::min({jitter.brightness, jitter.contrast, jitter.saturation, jitter.hue}) >= 0 &&
+                jitter.hue <= 0.5f,
+            ExitCode::config, "colour jitter",
+            "has a range below 0 or a hue of {}, 0 to 0.5 expected", jitter.hue);
+    return in;
+  }
+  std::optional<Size> operator()(const RandomGrayscale& grayscale) const {
+    return check_share("grayscale", grayscale.probability);
+  }
+  std::optional<Size> operator()(const RandAugment& settings) const {
+    require(settings.ops >= 0 && settings.bins >= 2 && settings.magnitude >= 0 &&
+                settings.magnitude < settings.bins,
+            ExitCode::config, "RandAugment",
+            "magnitude is {} of {} bins, from 0 and below their number expected",
+            settings.magnitude, settings.bins);
+    return in;
+  }
+  std::optional<Size> operator()(const Lighting& lighting) const {
+    require(lighting.std >= 0, ExitCode::config, "lighting",
+            "standard deviation is {}, at least 0 expected", lighting.std);
+    require(pipeline.channels == 3 && pipeline.format.type != PixelType::u8, ExitCode::config,
+            "lighting", "shifts normalised colours, but images are grey or bytes");
+    return in;
+  }
+  std::optional<Size> operator()(const RandomErasing& erasing) const {
+    require(erasing.min_area >= 0 && erasing.min_area <= erasing.max_area && erasing.max_area <= 1,
+            ExitCode::config, "random erasing",
+            "area is {} to {} of the image, 0 to 1 and ascending expected", erasing.min_area,
+            erasing.max_area);
+    require(erasing.min_ratio > 0 && erasing.min_ratio <= erasing.max_ratio, ExitCode::config,
+            "random erasing", "ratio is {} to {}, above 0 and ascending expected",
+            erasing.min_ratio, erasing.max_ratio);
+    return check_share("random erasing", erasing.probability);
+  }
   std::optional<Size> operator()(const Cutout& cutout) const {
     require(cutout.size > 0, ExitCode::config, "cutout", "size is {}, above 0 expected",
             cutout.size);
     return in;
   }
+
+ private:
+  std::optional<Size> check_share(std::string_view place, float share) const {
+    require(share >= 0 && share <= 1, ExitCode::config, place,
+            "probability or share is {}, 0 to 1 expected", share);
+    return in;
+  }
 };
 
-bool moves_pixels(const Transform& transform) {
-  return !std::holds_alternative<Cutout>(transform);
+// What works on the normalised image comes after all that works on pixels.
+bool works_on_pixels(const Transform& transform) {
+  return !std::holds_alternative<Cutout>(transform) &&
+         !std::holds_alternative<RandomErasing>(transform) &&
+         !std::holds_alternative<Lighting>(transform);
+}
+
+void reverse_rows(Image& image) {
+  const std::ptrdiff_t stride = std::ptrdiff_t(image.width) * image.channels;
+  const auto rows = image.pixels.begin();
+  for (std::ptrdiff_t top = 0, bottom = image.height - 1; top < bottom; ++top, --bottom) {
+    std::swap_ranges(rows + top * stride, rows + (top + 1) * stride, rows + bottom * stride);
+  }
 }
 
 // Does a transform to what the canvas shows.
 class Apply {
  public:
-  Apply(Canvas& canvas, const DrawKey& key, std::string_view place)
-      : canvas_(canvas),
-        place_(place),
-        crop_draws_(key.seed, RandomUse::crop, key.sample_id, key.epoch),
-        flip_draws_(key.seed, RandomUse::flip, key.sample_id, key.epoch),
-        cutout_draws_(key.seed, RandomUse::cutout, key.sample_id, key.epoch) {}
+  Apply(Canvas& canvas, const Normalize& normalize, const DrawKey& key, std::string_view place,
+        Image& scratch)
+      : canvas_(canvas), normalize_(normalize), key_(key), place_(place), scratch_(scratch) {}
+
+  // What makes numbers of the pixels in the end.
+  const Normalize& normalize() const { return normalize_; }
 
   void operator()(const Resize& transform) {
     const Size size = size_after(transform, {canvas_.height(), canvas_.width()});
@@ -103,18 +177,56 @@ class Apply {
     canvas_.crop(part.top, part.left, part.height, part.width);
     canvas_.resize(transform.size, transform.size);
   }
+  void operator()(const VerticalFlip& transform) {
+    if (vertical_flip_draws_.uniform() < transform.probability) canvas_.repaint(reverse_rows);
+  }
+  void operator()(const RandomRotation& transform) { warp_by(transform); }
+  void operator()(const RandomAffine& transform) { warp_by(transform); }
+  void operator()(const ColorJitter& transform) {
+    canvas_.repaint([&](Image& image) { jitter(transform, image, jitter_draws_); });
+  }
+  void operator()(const RandomGrayscale& transform) {
+    if (grayscale_draws_.uniform() < transform.probability) canvas_.repaint(make_colourless);
+  }
+  void operator()(const RandAugment& transform) {
+    canvas_.repaint(
+        [&](Image& image) { augment(image, transform, rand_augment_draws_, scratch_); });
+  }
+  void operator()(const Lighting& transform) {
+    const std::array<float, 3> shift = draw(transform, lighting_draws_);
+    for (int c = 0; c < 3; ++c) normalize_.mean[c] -= shift[c];
+  }
   void operator()(const Cutout& transform) {
-    const int y = static_cast<int>(cutout_draws_.below(canvas_.height())) - transform.size / 2;
-    const int x = static_cast<int>(cutout_draws_.below(canvas_.width())) - transform.size / 2;
-    canvas_.cut_out({y, x, transform.size, transform.size});
+    canvas_.cut_out(draw(transform, canvas_.height(), canvas_.width(), cutout_draws_));
+  }
+  void operator()(const RandomErasing& transform) {
+    const auto part = draw(transform, canvas_.height(), canvas_.width(), erasing_draws_);
+    if (part) canvas_.cut_out(*part, transform.value);
   }
 
  private:
+  template <class Warp>
+  void warp_by(const Warp& transform) {
+    const AffineMatrix matrix = draw(transform, canvas_.height(), canvas_.width(), affine_draws_);
+    canvas_.repaint([&](Image& image) { warp(image, matrix, transform.interpolation, scratch_); });
+  }
+  Random draws_for(RandomUse use) const { return {key_.seed, use, key_.sample_id, key_.epoch}; }
+
   Canvas& canvas_;
+  Normalize normalize_;
+  const DrawKey& key_;
   std::string_view place_;
-  Random crop_draws_;
-  Random flip_draws_;
-  Random cutout_draws_;
+  Image& scratch_;
+  Random crop_draws_ = draws_for(RandomUse::crop);
+  Random flip_draws_ = draws_for(RandomUse::flip);
+  Random vertical_flip_draws_ = draws_for(RandomUse::vertical_flip);
+  Random affine_draws_ = draws_for(RandomUse::affine);
+  Random jitter_draws_ = draws_for(RandomUse::color_jitter);
+  Random grayscale_draws_ = draws_for(RandomUse::grayscale);
+  Random rand_augment_draws_ = draws_for(RandomUse::rand_augment);
+  Random lighting_draws_ = draws_for(RandomUse::lighting);
+  Random cutout_draws_ = draws_for(RandomUse::cutout);
+  Random erasing_draws_ = draws_for(RandomUse::erasing);
 };
 
 }  // namespace
@@ -128,12 +240,12 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
   }
   std::optional<Size> size;
   if (height > 0 && width > 0) size = Size{height, width};
-  bool cut_out = false;
+  bool normalised = false;
   for (const Transform& transform : transforms) {
-    require(!cut_out || !moves_pixels(transform), ExitCode::config, "transforms",
-            "move pixels after a cutout, expected it behind all others");
-    cut_out |= !moves_pixels(transform);
-    size = std::visit(SizeAfter{size}, transform);
+    require(!normalised || !works_on_pixels(transform), ExitCode::config, "transforms",
+            "change pixels after lighting, cutout or erasing, expected those behind all others");
+    normalised |= !works_on_pixels(transform);
+    size = std::visit(SizeAfter{size, *this}, transform);
   }
   require(size.has_value(), ExitCode::config, "transforms",
           "leave images of different sizes; expected one that fixes it, such as a crop");
@@ -148,12 +260,12 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
 void apply(const Pipeline& pipeline, ImageSource& image, const DrawKey& key, std::string_view place,
            const Shape& out_shape, TransformScratch& scratch, std::span<std::byte> out) {
   Canvas canvas(image, pipeline.channels, pipeline.whole_decode, scratch.canvas);
-  Apply apply_to(canvas, key, place);
+  Apply apply_to(canvas, pipeline.normalize, key, place, scratch.repainted);
   for (const Transform& transform : pipeline.transforms) std::visit(apply_to, transform);
   require(canvas.height() == out_shape[1] && canvas.width() == out_shape[2], ExitCode::data, place,
           "is {} x {} pixels after all transforms, {} x {} expected", canvas.height(),
           canvas.width(), out_shape[1], out_shape[2]);
-  canvas.write(pipeline.normalize, pipeline.format, out);
+  canvas.write(apply_to.normalize(), pipeline.format, out);
 }
 
 }  // namespace convoy

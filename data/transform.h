@@ -1,6 +1,7 @@
 // Transforms: from an encoded image to the normalised pixels that the first layer reads, with
-// torchvision's semantics. The random ones draw from (seed, epoch, sample id) alone. Those that
-// only move pixels are in data/geometry.h.
+// torchvision's semantics. The random ones draw from (seed, epoch, sample id) alone. They are
+// declared by family: those that only choose and move pixels in data/geometry.h, then
+// data/affine.h, data/color.h, data/rand_augment.h, data/erasing.h.
 #pragma once
 
 #include <cstddef>
@@ -10,22 +11,21 @@
 #include <variant>
 #include <vector>
 
+#include "data/affine.h"
 #include "data/canvas.h"
+#include "data/color.h"
+#include "data/erasing.h"
 #include "data/geometry.h"
 #include "data/image.h"
+#include "data/rand_augment.h"
 #include "ops/core/shape.h"
 
 namespace convoy {
 
-// A square of `size` around a random pixel, cut off at the border, becomes the mean colour: DeVries
-// and Taylor, "Improved regularization of convolutional neural networks with cutout" (2017). Moves
-// nothing, and must come after all that does.
-struct Cutout {
-  int size = 8;
-};
-
-using Transform = std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip,
-                               RandomResizedCrop, Cutout>;
+using Transform =
+    std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip, RandomResizedCrop,
+                 Cutout, VerticalFlip, RandomRotation, RandomAffine, ColorJitter, RandomGrayscale,
+                 RandAugment, Lighting, RandomErasing>;
 
 // What keys the random draws of one sample.
 struct DrawKey {
@@ -51,6 +51,7 @@ struct Pipeline {
 // A thread's scratch: reused from image to image.
 struct TransformScratch {
   CanvasScratch canvas;
+  Image repainted;
 };
 
 // Applies all to an image and writes what is left to `out`, of `out_shape` [C, H, W] in the

@@ -40,12 +40,28 @@ inline Choices<std::string> model_names() {
 
 // In the order of the variant.
 inline const Choices<Transform>& transform_kinds() {
-  static const Choices<Transform> kinds = {
-      {"resize", Resize{}},          {"resize_exact", ResizeExact{}},
-      {"center_crop", CenterCrop{}}, {"pad_and_crop", PadAndCrop{}},
-      {"flip", HorizontalFlip{}},    {"random_resized_crop", RandomResizedCrop{}},
-      {"cutout", Cutout{}}};
+  static const Choices<Transform> kinds = {{"resize", Resize{}},
+                                           {"resize_exact", ResizeExact{}},
+                                           {"center_crop", CenterCrop{}},
+                                           {"pad_and_crop", PadAndCrop{}},
+                                           {"flip", HorizontalFlip{}},
+                                           {"random_resized_crop", RandomResizedCrop{}},
+                                           {"cutout", Cutout{}},
+                                           {"vertical_flip", VerticalFlip{}},
+                                           {"rotation", RandomRotation{}},
+                                           {"affine", RandomAffine{}},
+                                           {"color_jitter", ColorJitter{}},
+                                           {"grayscale", RandomGrayscale{}},
+                                           {"rand_augment", RandAugment{}},
+                                           {"lighting", Lighting{}},
+                                           {"erasing", RandomErasing{}}};
   return kinds;
+}
+
+inline const Choices<Interpolation>& interpolations() {
+  static const Choices<Interpolation> all = {{"nearest", Interpolation::nearest},
+                                             {"bilinear", Interpolation::bilinear}};
+  return all;
 }
 
 inline const Choices<OptimizerKind>& optimizer_kinds() {
@@ -96,6 +112,57 @@ void fields(V& v, RandomResizedCrop& t) {
 template <class V>
 void fields(V& v, Cutout& t) {
   v.field("size", t.size, at_least_1);
+}
+
+template <class V>
+void fields(V& v, VerticalFlip& t) {
+  v.field("probability", t.probability, share);
+}
+template <class V>
+void fields(V& v, RandomRotation& t) {
+  v.field("degrees", t.degrees, at_least_0);
+  v.choice("interpolation", t.interpolation, interpolations());
+}
+template <class V>
+void fields(V& v, RandomAffine& t) {
+  v.field("degrees", t.degrees, at_least_0);
+  v.field("translate_x", t.translate_x, share);
+  v.field("translate_y", t.translate_y, share);
+  v.field("min_scale", t.min_scale, above_0);
+  v.field("max_scale", t.max_scale, above_0);
+  v.field("shear_x", t.shear_x, {.min = 0, .max = 89});
+  v.field("shear_y", t.shear_y, {.min = 0, .max = 89});
+  v.choice("interpolation", t.interpolation, interpolations());
+}
+template <class V>
+void fields(V& v, ColorJitter& t) {
+  v.field("brightness", t.brightness, at_least_0);
+  v.field("contrast", t.contrast, at_least_0);
+  v.field("saturation", t.saturation, at_least_0);
+  v.field("hue", t.hue, {.min = 0, .max = 0.5});
+}
+template <class V>
+void fields(V& v, RandomGrayscale& t) {
+  v.field("probability", t.probability, share);
+}
+template <class V>
+void fields(V& v, RandAugment& t) {
+  v.field("ops", t.ops, at_least_0);
+  v.field("magnitude", t.magnitude, at_least_0);
+  v.field("bins", t.bins, {.min = 2});
+}
+template <class V>
+void fields(V& v, Lighting& t) {
+  v.field("std", t.std, at_least_0);
+}
+template <class V>
+void fields(V& v, RandomErasing& t) {
+  v.field("probability", t.probability, share);
+  v.field("min_area", t.min_area, share);
+  v.field("max_area", t.max_area, share);
+  v.field("min_ratio", t.min_ratio, above_0);
+  v.field("max_ratio", t.max_ratio, above_0);
+  v.field("value", t.value);
 }
 
 template <class V>

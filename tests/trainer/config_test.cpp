@@ -77,9 +77,20 @@ TEST(Config, ErrorsNameFileLineKeyAndNearest) {
   EXPECT_EQ(error_of(minimal + "backend: cuda\n"),
             "x.yaml:2: backend: found 'cuda', expected one of onednn, reference");
   EXPECT_EQ(error_of(minimal + "seed: 1\nseed: 2\n"), "x.yaml:3: seed: given twice");
-  EXPECT_EQ(error_of("data: {path: p, augment: [blur]}\n"),
-            "x.yaml:1: data.augment: found 'blur', expected one of resize, resize_exact, "
-            "center_crop, pad_and_crop, flip, random_resized_crop, cutout");
+  EXPECT_EQ(
+      error_of("data: {path: p, augment: [blur]}\n"),
+      "x.yaml:1: data.augment: found 'blur', expected one of resize, resize_exact, "
+      "center_crop, pad_and_crop, flip, random_resized_crop, cutout, vertical_flip, rotation, "
+      "affine, color_jitter, grayscale, rand_augment, lighting, erasing");
+  EXPECT_EQ(
+      error_of("data: {path: p, augment: [color_jitter: {hue: 0.6}]}\n"),
+      "x.yaml:1: data.augment.color_jitter.hue: found '0.6', expected a number from 0 to 0.5");
+  EXPECT_EQ(
+      error_of("data: {path: p, augment: [rotation: {interpolation: cubic}]}\n"),
+      "x.yaml:1: data.augment.rotation.interpolation: found 'cubic', expected one of nearest, "
+      "bilinear");
+  EXPECT_EQ(error_of("data: {path: p, mix: {mixup: -1}}\n"),
+            "x.yaml:1: data.mix.mixup: found '-1', expected a number of at least 0");
   EXPECT_EQ(error_of("data:\n  path: p\n  augment:\n    - flip: {probabilty: 1}\n"),
             "x.yaml:4: data.augment.flip.probabilty: unknown key; nearest is probability");
   EXPECT_EQ(error_of("data: {path: p, mean: [0.5]}\n"),
@@ -190,6 +201,19 @@ schedule: {name: cosine, warmup_epochs: 0.5}
   EXPECT_NE(text.find("augment: [{resize: {size: 40}}, {center_crop: {size: 32}}, "
                       "{flip: {probability: 0.5}}]"),
             std::string::npos)
+      << text;
+}
+
+TEST(Config, PrintsMixingAndEveryTransform) {
+  std::string list;
+  for (const auto& [name, transform] : transform_kinds()) list += "    - " + name + "\n";
+  const Config c = parse_config(
+      "data:\n  path: p\n  mix: {mixup: 0.2, cutmix: 1}\n  augment:\n" + list, "x.yaml");
+  EXPECT_EQ(c.data.augment.size(), transform_kinds().size());
+  EXPECT_EQ(c.data.mix.mixup, 0.2);
+  const std::string text = to_yaml(c);
+  EXPECT_EQ(to_yaml(parse_config(text, "again")), text);
+  EXPECT_NE(text.find("{rotation: {degrees: 10, interpolation: nearest}}"), std::string::npos)
       << text;
 }
 
