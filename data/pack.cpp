@@ -1,176 +1,36 @@
 // Packing goes over the source twice: to learn of each sample what the index must hold, and, once
 // every shard's exact size is known, to copy the images into their places. Nothing in the result
-// depends on which thread did what.
+// depends on which thread or rank did what.
+//
+// Until all is done, OUTPUT holds SPLIT.journal.staged (data/survey.h), whole shards as
+// SPLIT-00000-of-00002.h5.staged, and unfinished ones with ".part" in between.
 #include "data/pack.h"
 
 #include <algorithm>
-#include <cmath>
+#include <optional>
+#include <regex>
+#include <sstream>
 
-#include "data/image.h"
+#include "data/convert.h"
 #include "data/manifest.h"
 #include "data/parallel.h"
 #include "data/sampler.h"
+#include "data/shard_reader.h"
 #include "data/shard_writer.h"
-#include "data/sources.h"
 #include "data/staging.h"
+#include "data/survey.h"
 #include "ops/core/check.h"
 #include "ops/core/checksum.h"
+#include "ops/core/log.h"
 
 namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t statistics_samples = 10'000;
-constexpr std::uint64_t slab_bytes = 4 << 20;        // images are written in runs of about this
-constexpr std::uint32_t storage_epoch = 0xFFFFFFFF;  // of the sampler: no training gets there
-
-// What the first pass learns of a sample.
-struct Surveyed {
-  std::uint64_t bytes = 0;
-  std::uint32_t height = 0, width = 0;
-  std::uint32_t crc32c = 0;
-  std::uint8_t channels = 0;
-  Encoding encoding = Encoding::raw;
-  bool usable = false;
-};
-
-// Exact, so that the order of adding does not matter.
-struct PixelSums {
-  std::uint64_t pixels = 0;
-  std::array<std::uint64_t, 3> sum{}, squares{};
-
-  void add(std::span<const std::uint8_t> image, int channels) {
-    pixels += image.size() / static_cast<std::size_t>(channels);
-    for (int c = 0; c < channels; ++c) {
-      std::uint64_t channel_sum = 0, channel_squares = 0;
-      for (std::size_t i = static_cast<std::size_t>(c); i < image.size();
-           i += static_cast<std::size_t>(channels)) {
-        channel_sum += image[i];
-        channel_squares += std::uint64_t{image[i]} * image[i];
-      }
-      for (int copy = c; copy < (channels == 1 ? 3 : c + 1); ++copy) {
-        sum[static_cast<std::size_t>(copy)] += channel_sum;
-        squares[static_cast<std::size_t>(copy)] += channel_squares;
-      }
-    }
-  }
-  void add(const PixelSums& other) {
-    pixels += other.pixels;
-    for (std::size_t c = 0; c < 3; ++c) {
-      sum[c] += other.sum[c];
-      squares[c] += other.squares[c];
-    }
-  }
-  PixelStatistics statistics() const {
-    PixelStatistics result;
-    const double count = static_cast<double>(std::max<std::uint64_t>(pixels, 1));
-    for (std::size_t c = 0; c < 3; ++c) {
-      const double mean = static_cast<double>(sum[c]) / count;
-      const double variance = static_cast<double>(squares[c]) / count - mean * mean;
-      result.mean[c] = mean / 255;
-      result.std[c] = std::sqrt(std::max(variance, 0.0)) / 255;
-    }
-    return result;
-  }
-};
-
-struct Survey {
-  std::vector<Surveyed> samples;  // of the whole source
-  std::vector<std::string> events;
-  PixelStatistics pixels;
-};
-
-// A file whose name says something else than its content, as in "n02105855_2933.JPEG", a PNG.
-bool misnamed(const std::string& name, ImageType type) {
-  std::string extension = fs::path(name).extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  const bool says_jpeg = extension == ".jpg" || extension == ".jpeg" || extension == ".jpe";
-  const bool says_png = extension == ".png";
-  return type == ImageType::png ? says_jpeg : says_png;
-}
-
-class Surveyor {
- public:
-  Surveyor(const Source& source, const PackOptions& options)
-      : source_(source),
-        options_(options),
-        draw_(source.size(), 0, Order::full),
-        scratch_(static_cast<std::size_t>(options.threads)) {
-    survey_.samples.resize(source.size());
-  }
-
-  Survey run() {
-    parallel_for(options_.threads, source_.size(), [&](int thread, std::uint64_t i) {
-      Scratch& scratch = scratch_[static_cast<std::size_t>(thread)];
-      try {
-        survey_.samples[i] = look_at(i, scratch);
-      } catch (const Error& error) {
-        if (error.code() != ExitCode::data || options_.bad == BadPolicy::fail) throw;
-        scratch.events.emplace_back(i, fmt::format("{} (left out)", error.what()));
-      }
-    });
-    PixelSums sums;
-    std::vector<std::pair<std::uint64_t, std::string>> events;
-    for (Scratch& scratch : scratch_) {
-      sums.add(scratch.sums);
-      events.insert(events.end(), scratch.events.begin(), scratch.events.end());
-    }
-    survey_.pixels = sums.statistics();
-    std::sort(events.begin(), events.end());
-    for (auto& [i, event] : events) survey_.events.push_back(std::move(event));
-    return std::move(survey_);
-  }
-
- private:
-  struct Scratch {
-    std::vector<std::byte> buffer;
-    ImageDecoder decoder;
-    Image image;
-    PixelSums sums;
-    std::vector<std::pair<std::uint64_t, std::string>> events;  // with the sample's number
-  };
-
-  Surveyed look_at(std::uint64_t i, Scratch& scratch) {
-    const std::span<const std::byte> bytes = source_.read(i, scratch.buffer);
-    Surveyed sample{.bytes = bytes.size(), .crc32c = crc32c(bytes), .usable = true};
-    const bool counted = draw_.index(storage_epoch, i) < statistics_samples;
-    if (const auto& raw = source_.raw()) {
-      set_size(sample, raw->height, raw->width, raw->channels);
-      if (counted) {
-        scratch.sums.add({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()},
-                         raw->channels);
-      }
-      return sample;
-    }
-    scratch.decoder.decode(bytes, source_.place(i), scratch.image);
-    const Image& image = scratch.image;
-    set_size(sample, image.height, image.width, image.channels);
-    const ImageType type = sniff(bytes);
-    sample.encoding = type == ImageType::png ? Encoding::png : Encoding::jpeg;
-    if (misnamed(source_.name(i), type)) {
-      scratch.events.emplace_back(
-          i, fmt::format("{}: is a {}, whatever its name says", source_.place(i), name_of(type)));
-    }
-    if (counted) scratch.sums.add(image.pixels, image.channels);
-    return sample;
-  }
-
-  static void set_size(Surveyed& sample, int height, int width, int channels) {
-    sample.height = static_cast<std::uint32_t>(height);
-    sample.width = static_cast<std::uint32_t>(width);
-    sample.channels = static_cast<std::uint8_t>(channels);
-  }
-
-  const Source& source_;
-  const PackOptions& options_;
-  // Says which samples are in the statistics. Not every k-th: data sets come in patterns (MNIST
-  // takes its two kinds of writers in turn).
-  Sampler draw_;
-  std::vector<Scratch> scratch_;
-  Survey survey_;
-};
+constexpr std::uint64_t slab_bytes = 4 << 20;     // images are written in runs of about this
+constexpr std::uint64_t worth_a_line = 64 << 20;  // shards whose writing takes a while
+constexpr const char* suffix_of_parts = ".part";
 
 // Numbers in the source of the usable samples, in the order of storage.
 std::vector<std::uint64_t> storage_order(const Survey& survey, const PackOptions& options) {
@@ -230,28 +90,6 @@ ShardIndex index_of(std::span<const std::uint64_t> samples, const Source& source
   return index;
 }
 
-// The second pass over one shard's samples.
-void copy_images(std::span<const std::uint64_t> samples, const Source& source, const Survey& survey,
-                 const ShardIndex& index, const ShardWriter& shard, int threads) {
-  struct Scratch {
-    std::vector<std::byte> image, slab;
-  };
-  const std::vector<std::uint64_t> ends = cut(samples, survey, slab_bytes);
-  std::vector<Scratch> scratch(static_cast<std::size_t>(threads));
-  parallel_for(threads, ends.size(), [&](int thread, std::uint64_t run) {
-    auto& [image, slab] = scratch[static_cast<std::size_t>(thread)];
-    const std::uint64_t first = run == 0 ? 0 : ends[run - 1];
-    slab.clear();
-    for (std::uint64_t at = first; at < ends[run]; ++at) {
-      const std::span<const std::byte> bytes = source.read(samples[at], image);
-      require(bytes.size() == index.bytes(at) && crc32c(bytes) == index.crc32c[at], ExitCode::data,
-              source.place(samples[at]), "changed while it was being packed");
-      slab.insert(slab.end(), bytes.begin(), bytes.end());
-    }
-    shard.write(slab, index.offsets[first]);
-  });
-}
-
 void check_options(const PackOptions& options) {
   const auto good = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; };
   const bool named = !options.split.empty() && options.split.size() <= 64 &&
@@ -262,6 +100,11 @@ void check_options(const PackOptions& options) {
   require(options.threads > 0, ExitCode::usage, "pack", "{} threads, expected at least 1",
           options.threads);
   require(options.shard_bytes > 0, ExitCode::usage, "pack", "shards of 0 bytes");
+  const Reencode& reencode = options.reencode;
+  require(reencode.max_side >= 0 && reencode.short_side >= 0, ExitCode::usage, "pack",
+          "images of {} pixels", std::min(reencode.max_side, reencode.short_side));
+  require(reencode.quality >= 0 && reencode.quality <= 100, ExitCode::usage, "pack",
+          "JPEG quality {}, expected 1 to 100", reencode.quality);
 }
 
 // The manifest as it stands, or an empty one with the imposed class names.
@@ -279,66 +122,264 @@ Manifest begin_manifest(const PackOptions& options, const std::vector<std::strin
 }
 
 std::string options_text(const PackOptions& options) {
-  return fmt::format(R"({{"seed": {}, "mix": {}, "shard_bytes": {}, "bad": "{}"}})", options.seed,
-                     options.mix, options.shard_bytes,
-                     options.bad == BadPolicy::fail ? "fail" : "skip");
+  std::string text = fmt::format(R"({{"seed": {}, "mix": {}, "shard_bytes": {}, "bad": "{}")",
+                                 options.seed, options.mix, options.shard_bytes,
+                                 options.bad == BadPolicy::fail ? "fail" : "skip");
+  if (const Reencode& reencode = options.reencode; reencode.wanted()) {
+    text += fmt::format(R"(, "max_side": {}, "short_side": {}, "quality": {})", reencode.max_side,
+                        reencode.short_side, reencode.quality_or_default());
+  }
+  return text + "}";
+}
+
+std::string journal_name(const PackOptions& options) {
+  return options.split + ".journal";
+}
+
+// What a killed run of this split left: unfinished files are removed, whole shards are staged (the
+// renamed ones again: no manifest lists them yet), for `staging` to remove if this run has no use
+// for them.
+void take_over(const PackOptions& options, Staging& staging) {
+  const std::regex shard(options.split + "-[0-9]+-of-[0-9]+\\.h5");
+  const std::string suffix(staging_suffix);
+  const std::string part = suffix_of_parts + suffix;
+  std::error_code error;
+  std::vector<fs::path> paths;
+  for (const auto& entry : fs::directory_iterator(options.output, error)) {
+    paths.push_back(entry.path());
+  }
+  for (const fs::path& path : paths) {
+    const std::string name = path.filename().string();
+    const std::string stem = path.stem().string();
+    if (std::regex_match(name, shard)) {
+      fs::rename(path, staging.add_scratch(name), error);
+    } else if (name.ends_with(suffix) && std::regex_match(stem, shard)) {
+      staging.add_scratch(stem);
+    } else if (name == "manifest.h5" + suffix ||
+               (name.starts_with("unzipped.") && name.ends_with(suffix)) ||
+               (name.ends_with(part) &&
+                std::regex_match(name.substr(0, name.size() - part.size()), shard))) {
+      fs::remove(path, error);
+    }
+  }
+}
+
+// All that is known before the second pass.
+struct Plan {
+  const Source& source;
+  const PackOptions& options;
+  const Survey& survey;
+  std::vector<std::uint64_t> order;
+  std::vector<std::uint64_t> ends;  // of the shards in `order`
+  std::vector<std::string> names;   // of the shards
+  PixelStatistics pixels;
+
+  std::uint64_t first(std::uint64_t number) const { return number == 0 ? 0 : ends[number - 1]; }
+  std::span<const std::uint64_t> samples(std::uint64_t number) const {
+    return std::span(order).subspan(first(number), ends[number] - first(number));
+  }
+};
+
+// The second pass over one shard's samples.
+void copy_images(const Plan& plan, std::span<const std::uint64_t> samples, const ShardIndex& index,
+                 const ShardWriter& shard) {
+  struct Scratch {
+    explicit Scratch(const Reencode& reencode) : converter(reencode) {}
+    std::vector<std::byte> image, slab;
+    Converter converter;
+  };
+  const std::vector<std::uint64_t> ends = cut(samples, plan.survey, slab_bytes);
+  std::vector<Scratch> scratch;
+  for (int i = 0; i < plan.options.threads; ++i) scratch.emplace_back(plan.options.reencode);
+  parallel_for(plan.options.threads, ends.size(), [&](int thread, std::uint64_t run) {
+    auto& [image, slab, converter] = scratch[static_cast<std::size_t>(thread)];
+    const std::uint64_t first = run == 0 ? 0 : ends[run - 1];
+    slab.clear();
+    for (std::uint64_t at = first; at < ends[run]; ++at) {
+      const std::uint64_t i = samples[at];
+      const Conversion conversion = plan.survey.samples[i].conversion;
+      std::span<const std::byte> bytes = plan.source.read(i, image);
+      if (conversion != Conversion::none && conversion != Conversion::kept) {
+        bytes = converter.convert(bytes, plan.source.place(i)).bytes;
+      }
+      require(bytes.size() == index.bytes(at) && crc32c(bytes) == index.crc32c[at], ExitCode::data,
+              plan.source.place(i), "changed while it was being packed");
+      slab.insert(slab.end(), bytes.begin(), bytes.end());
+    }
+    shard.write(slab, index.offsets[first]);
+  });
+}
+
+// Whether the file is this shard, whole, in every image.
+bool holds(const fs::path& path, const ShardHeader& header, const ShardIndex& index, int threads) {
+  if (!fs::exists(path)) return false;
+  try {
+    const ShardReader shard(path);
+    if (shard.header() != header) return false;
+    if (shard.index_crc32c() != checksum_of(index, header.class_names)) return false;
+    std::vector<std::vector<std::byte>> buffers(static_cast<std::size_t>(threads));
+    parallel_for(threads, index.samples(), [&](int thread, std::uint64_t i) {
+      shard.read(i, buffers[static_cast<std::size_t>(thread)]);
+    });
+    return true;
+  } catch (const Error& error) {
+    log_warning("{} (written again)", error.what());
+    return false;
+  }
+}
+
+// Writes shard `number`, unless it is there already.
+ManifestShard write_shard(const Plan& plan, std::uint64_t number) {
+  const auto samples = plan.samples(number);
+  const ShardIndex index = index_of(samples, plan.source, plan.survey, plan.first(number));
+  const ShardHeader header{.split = plan.options.split,
+                           .shard_index = number,
+                           .shard_count = plan.ends.size(),
+                           .first_sample_id = plan.first(number),
+                           .pack_options = options_text(plan.options),
+                           .jpeg_policy = policy_text(plan.options.reencode),
+                           .pixels = plan.pixels,
+                           .class_names = plan.source.class_names()};
+  const std::string& name = plan.names[number];
+  const fs::path path = staged_path(plan.options.output, name);
+  if (!holds(path, header, index, plan.options.threads)) {
+    const fs::path part = staged_path(plan.options.output, name + suffix_of_parts);
+    ShardWriter shard(part, header, index);
+    copy_images(plan, samples, index, shard);
+    shard.finish();
+    std::error_code error;
+    fs::rename(part, path, error);
+    require(!error, ExitCode::storage, path.string(), "cannot rename to it: {}", error.message());
+  }
+  return {.file = name,
+          .bytes = fs::file_size(path),
+          .samples = index.samples(),
+          .sha256 = sha256_of_file(path),
+          .index_crc32c = checksum_of(index, header.class_names)};
+}
+
+// As ranks tell each other; the name is known.
+std::string text_of(std::uint64_t number, const ManifestShard& shard) {
+  return fmt::format("{} {} {} {} {}\n", number, shard.bytes, shard.samples, shard.sha256,
+                     shard.index_crc32c);
+}
+
+std::vector<ManifestShard> write_shards(const Plan& plan, const PackGroup& group) {
+  std::string mine;
+  group.together([&] {
+    for (auto number = static_cast<std::uint64_t>(group.rank); number < plan.ends.size();
+         number += static_cast<std::uint64_t>(group.size)) {
+      const ManifestShard shard = write_shard(plan, number);
+      mine += text_of(number, shard);
+      if (shard.bytes >= worth_a_line) log_info("{} is written", shard.file);
+    }
+  });
+  std::vector<ManifestShard> shards(plan.ends.size());
+  for (const std::string& rank : group.gather(mine)) {
+    std::istringstream lines(rank);
+    std::uint64_t number = 0;
+    while (lines >> number) {
+      ManifestShard& shard = shards[number];
+      shard.file = plan.names[number];
+      lines >> shard.bytes >> shard.samples >> shard.sha256 >> shard.index_crc32c;
+    }
+  }
+  return shards;
+}
+
+PackReport report_of(const Source& source, const Survey& survey) {
+  PackReport report{.events = source.events()};
+  const auto count = [&](auto kind) {
+    return static_cast<std::uint64_t>(std::ranges::count(survey.events, kind, &SurveyEvent::kind));
+  };
+  report.left_out = count(EventKind::left_out);
+  report.rewritten = count(EventKind::rewritten);
+  report.recoloured = count(EventKind::recoloured);
+  report.misnamed = count(EventKind::misnamed);
+  report.reencoded = static_cast<std::uint64_t>(
+      std::ranges::count(survey.samples, Conversion::reencoded, &Surveyed::conversion));
+  for (const SurveyEvent& event : survey.events) report.events.push_back(event.text);
+  return report;
+}
+
+Plan plan_of(const Source& source, const PackOptions& options, const Survey& survey) {
+  Plan plan{.source = source,
+            .options = options,
+            .survey = survey,
+            .order = storage_order(survey, options),
+            .pixels = survey.pixels.statistics()};
+  if (plan.order.empty()) return plan;
+  plan.ends = cut_shards(plan.order, survey, options.shard_bytes);
+  for (std::size_t number = 0; number < plan.ends.size(); ++number) {
+    plan.names.push_back(
+        fmt::format("{}-{:05}-of-{:05}.h5", options.split, number, plan.ends.size()));
+  }
+  return plan;
+}
+
+ManifestSplit split_of(const Plan& plan, std::vector<ManifestShard> shards) {
+  ManifestSplit split{
+      .name = plan.options.split, .shards = std::move(shards), .pixels = plan.pixels};
+  split.label_histogram.resize(plan.source.class_names().size());
+  for (const std::uint64_t i : plan.order) {
+    const std::int32_t label = plan.source.label(i);
+    if (label >= 0) ++split.label_histogram[static_cast<std::size_t>(label)];
+  }
+  return split;
 }
 
 }  // namespace
 
-PackReport pack(SourceOptions source_options, const PackOptions& options) {
+PackReport pack(SourceOptions source_options, const PackOptions& options, const PackGroup& group) {
   check_options(options);
-  Staging staging(options.output);
-  Manifest manifest = begin_manifest(options, source_options.class_names);
-  source_options.class_names = manifest.class_names;
-  source_options.scratch = options.output;
-  const auto source = open_source(source_options);
-  manifest.class_names = source->class_names();
-  const Survey survey = Surveyor(*source, options).run();
-  const std::vector<std::uint64_t> order = storage_order(survey, options);
-  require(!order.empty(), ExitCode::data, source_options.path.string(),
-          "has no usable image among {} files", source->size());
-  const std::vector<std::uint64_t> ends = cut_shards(order, survey, options.shard_bytes);
-
-  ManifestSplit split{.name = options.split, .pixels = survey.pixels};
-  split.label_histogram.resize(manifest.class_names.size());
-  PackReport report{.events = source->events()};
-  for (std::uint64_t number = 0, first = 0; number < ends.size(); first = ends[number++]) {
-    const auto samples = std::span(order).subspan(first, ends[number] - first);
-    const ShardIndex index = index_of(samples, *source, survey, first);
-    const ShardHeader header{.split = options.split,
-                             .shard_index = number,
-                             .shard_count = ends.size(),
-                             .first_sample_id = first,
-                             .pack_options = options_text(options),
-                             .pixels = survey.pixels,
-                             .class_names = manifest.class_names};
-    const std::string name =
-        fmt::format("{}-{:05}-of-{:05}.h5", options.split, number, ends.size());
-    const fs::path path = staging.add(name);
-    ShardWriter shard(path, header, index);
-    copy_images(samples, *source, survey, index, shard, options.threads);
-    const std::uint64_t bytes = shard.finish();
-    split.shards.push_back({.file = name,
-                            .bytes = bytes,
-                            .samples = index.samples(),
-                            .sha256 = sha256_of_file(path),
-                            .index_crc32c = checksum_of(index, header.class_names)});
-    for (const std::int32_t label : index.labels) {
-      if (label >= 0) ++split.label_histogram[static_cast<std::size_t>(label)];
+  const bool root = group.rank == 0;
+  std::optional<Staging> staging;  // the first rank's
+  Manifest manifest;
+  group.together([&] {
+    if (!root) return;
+    staging.emplace(options.output);
+    manifest = begin_manifest(options, source_options.class_names);
+    take_over(options, *staging);
+  });
+  std::unique_ptr<Source> source;
+  std::optional<Journal> journal;  // the first rank's
+  group.together([&] {
+    if (!root) manifest = begin_manifest(options, source_options.class_names);
+    source_options.class_names = manifest.class_names;
+    source_options.scratch = options.output;
+    source = open_source(source_options);
+    require(!source->raw() || !options.reencode.wanted(), ExitCode::usage,
+            source_options.path.string(), "holds raw pixels, which are not encoded");
+    require(manifest.splits.empty() || source->class_names() == manifest.class_names,
+            ExitCode::usage, manifest_path(options.output).string(),
+            "its splits have no classes, this source has {}", source->class_names().size());
+    if (!root) return;
+    journal.emplace(staging->add_scratch(journal_name(options)), subject_of(*source, options));
+  });
+  const Survey found = survey(*source, options, group, journal ? &*journal : nullptr);
+  const Plan plan = plan_of(*source, options, found);
+  group.together([&] {
+    require(!plan.order.empty(), ExitCode::data, source_options.path.string(),
+            "has no usable image among {} files", source->size());
+    if (!root) return;
+    for (const std::string& name : plan.names) {
+      staging->add_scratch(name + suffix_of_parts);
+      staging->add(name);
     }
-    report.bytes += bytes;
-  }
-  report.samples = order.size();
+  });
+  manifest.class_names = source->class_names();
+  manifest.splits.push_back(split_of(plan, write_shards(plan, group)));
+  PackReport report = report_of(*source, found);
+  for (const ManifestShard& shard : manifest.splits.back().shards) report.bytes += shard.bytes;
+  report.samples = plan.order.size();
   report.classes = static_cast<int>(manifest.class_names.size());
-  report.shards = static_cast<int>(ends.size());
-  report.events.insert(report.events.end(), survey.events.begin(), survey.events.end());
-
-  manifest.splits.push_back(std::move(split));
-  std::sort(manifest.splits.begin(), manifest.splits.end(),
-            [](const auto& a, const auto& b) { return a.name < b.name; });
-  write_manifest(staging.add(manifest_path("").string()), manifest);
-  staging.commit();
+  report.shards = static_cast<int>(plan.ends.size());
+  std::ranges::sort(manifest.splits, {}, &ManifestSplit::name);
+  group.together([&] {
+    if (!root) return;
+    write_manifest(staging->add(manifest_path("").string()), manifest);
+    staging->commit();
+  });
   return report;
 }
 

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "data/convert.h"
 #include "data/sources.h"
 
 namespace convoy {
@@ -20,6 +23,21 @@ struct PackOptions {
   bool mix = true;                         // false keeps the source's order
   int threads = 1;
   BadPolicy bad = BadPolicy::fail;
+  Reencode reencode;
+};
+
+// Processes that pack one split together: all see the same source and the same output folder.
+struct PackGroup {
+  using Work = std::function<void()>;
+
+  int rank = 0;
+  int size = 1;
+  // Does the work on every rank; throws on all of them what it threw on one.
+  std::function<void(const Work&)> together = [](const Work& work) { work(); };
+  // The texts of all ranks, by rank, on all of them.
+  std::function<std::vector<std::string>(std::string_view)> gather = [](std::string_view mine) {
+    return std::vector<std::string>{std::string(mine)};
+  };
 };
 
 struct PackReport {
@@ -27,27 +45,29 @@ struct PackReport {
   std::uint64_t bytes = 0;
   int classes = 0;
   int shards = 0;
+  // Of the files.
+  std::uint64_t left_out = 0;
+  std::uint64_t rewritten = 0;   // progressive JPEGs as baseline
+  std::uint64_t recoloured = 0;  // CMYK JPEGs as RGB
+  std::uint64_t reencoded = 0;
+  std::uint64_t misnamed = 0;
   std::vector<std::string> events;  // everything unusual, one line each, with the file's name
 };
 
 // Content decides the type of each file, not its name. Every image is decoded once, and stored as
-// it is. The same input gives the same bytes for any number of threads. Nothing is left under a
-// final name unless all went well. Classes are in the order of `source.class_names`; empty: of the
-// splits which the data set has already, so that a validation split takes the training split's;
-// else sorted. Error(data) naming the first bad file, or the source as a whole; Error(usage) for
-// options that make no sense, such as a split that is there already; Error(storage) for an output
-// that cannot be written.
-PackReport pack(SourceOptions source, const PackOptions& options);
+// it is, or as data/convert.h says. The same input gives the same bytes for any number of threads
+// and ranks. Nothing is left under a final name unless all went well. What a killed run left under
+// other names, its list of the source's images and its whole shards, is checked and used, if source
+// and options are the same. Classes are in the order of `source.class_names`; empty: of the splits
+// which the data set has already, so that a validation split takes the training split's; else
+// sorted. Error(data) naming the first bad file, or the source as a whole; Error(usage) for options
+// that make no sense, such as a split that is there already; Error(storage) for an output that
+// cannot be written.
+PackReport pack(SourceOptions source, const PackOptions& options, const PackGroup& group = {});
+
 inline PackReport pack(const std::filesystem::path& source, const std::filesystem::path& labels,
                        const PackOptions& options) {
   return pack({.path = source, .labels = labels}, options);
 }
-
-struct VerifyReport {
-  std::uint64_t samples = 0;
-  std::vector<std::string> problems;  // one line each
-};
-// Every shard's SHA-256, structure, index, and every image's checksum and decoding.
-VerifyReport verify(const std::filesystem::path& folder, int threads);
 
 }  // namespace convoy

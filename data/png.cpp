@@ -110,4 +110,19 @@ void decode_png(std::span<const std::byte> bytes, std::string_view place, Image&
   if (!guarded(reader, [&] { read_pixels(reader, image); })) fail_damaged(reader, place);
 }
 
+std::vector<std::byte> encode_png(const Image& image) {
+  require_image_size(image.height, image.width, "PNG encoder");
+  png_image header{.version = PNG_IMAGE_VERSION};
+  header.width = static_cast<png_uint_32>(image.width);
+  header.height = static_cast<png_uint_32>(image.height);
+  header.format = image.channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
+  png_alloc_size_t size = PNG_IMAGE_PNG_SIZE_MAX(header);
+  std::vector<std::byte> bytes(size);
+  const int done =
+      png_image_write_to_memory(&header, bytes.data(), &size, 0, image.pixels.data(), 0, nullptr);
+  require(done != 0, ExitCode::internal, "PNG encoder", "{}", header.message);
+  bytes.resize(size);
+  return bytes;
+}
+
 }  // namespace convoy

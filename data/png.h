@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "data/image.h"
 
@@ -14,5 +15,8 @@ namespace convoy {
 // Error(data), one line that starts with `place`, for anything damaged, cut short or too large.
 ImageInfo probe_png(std::span<const std::byte> bytes, std::string_view place);
 void decode_png(std::span<const std::byte> bytes, std::string_view place, Image& image);
+
+// Without loss.
+std::vector<std::byte> encode_png(const Image& image);
 
 }  // namespace convoy

@@ -20,6 +20,10 @@
 //                   first_sample_id, pack_options (JSON), jpeg_policy, pixel_mean, pixel_std, and
 //                   index_crc32c (of the bytes of all datasets but /images, in the order above)
 //
+// jpeg_policy: "lossless" (files as they were; JPEGs of several scans as one, CMYK as PNG of RGB),
+// or "reencoded-q90-max512", "reencoded-q90-short256", "reencoded-q90"; "verbatim" (all as they
+// were).
+//
 // manifest.h5, format "convoy-manifest/1.0": /class_names, and per split a group /S with
 //
 //   files           fixed-length UTF-8 [K]   shards, in order
@@ -54,6 +58,7 @@ constexpr std::string_view name_of(Encoding encoding) {
 struct PixelStatistics {
   std::array<double, 3> mean{};
   std::array<double, 3> std{};
+  bool operator==(const PixelStatistics&) const = default;
 };
 
 // What a shard says about itself.
@@ -66,6 +71,7 @@ struct ShardHeader {
   std::string jpeg_policy = "verbatim";
   PixelStatistics pixels;
   std::vector<std::string> class_names;
+  bool operator==(const ShardHeader&) const = default;
 };
 
 // All about a shard's samples but the images themselves.

@@ -9,15 +9,12 @@
 #include "ops/core/check.h"
 
 namespace convoy {
-namespace {
 
 namespace fs = std::filesystem;
 
-fs::path staged(const fs::path& folder, const std::string& name) {
+fs::path staged_path(const fs::path& folder, const std::string& name) {
   return folder / (name + std::string(staging_suffix));
 }
-
-}  // namespace
 
 Staging::Staging(fs::path folder) : folder_(std::move(folder)) {
   const std::string place = folder_.string();
@@ -28,23 +25,26 @@ Staging::Staging(fs::path folder) : folder_(std::move(folder)) {
   require(bool(lock_), ExitCode::storage, place, "cannot open: {}", std::strerror(errno));
   const bool taken = ::flock(lock_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
   require(!taken, ExitCode::storage, place, "another process is writing into this folder");
-  for (const auto& entry : fs::directory_iterator(folder_, error)) {
-    if (entry.path().extension() == staging_suffix) fs::remove(entry.path(), error);
-  }
 }
 
 Staging::~Staging() {
   std::error_code error;
   const bool whole = !names_.empty() && renamed_ == names_.size();
   for (std::size_t i = 0; i < names_.size() && !whole; ++i) {
-    fs::remove(i < renamed_ ? folder_ / names_[i] : staged(folder_, names_[i]), error);
+    fs::remove(i < renamed_ ? folder_ / names_[i] : staged_path(folder_, names_[i]), error);
   }
+  for (const std::string& name : scratch_) fs::remove(staged_path(folder_, name), error);
   if (made_ && !whole) fs::remove(folder_, error);  // fails, as it should, where others use it
 }
 
 fs::path Staging::add(const std::string& name) {
   names_.push_back(name);
-  return staged(folder_, name);
+  return staged_path(folder_, name);
+}
+
+fs::path Staging::add_scratch(const std::string& name) {
+  scratch_.push_back(name);
+  return staged_path(folder_, name);
 }
 
 void Staging::commit() {
@@ -52,7 +52,7 @@ void Staging::commit() {
     if (renamed_ + 1 == names_.size()) sync_folder(folder_);
     const fs::path path = folder_ / names_[renamed_];
     std::error_code error;
-    fs::rename(staged(folder_, names_[renamed_]), path, error);
+    fs::rename(staged_path(folder_, names_[renamed_]), path, error);
     require(!error, ExitCode::storage, path.string(), "cannot rename to it: {}", error.message());
     ++renamed_;
   }

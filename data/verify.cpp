@@ -1,10 +1,11 @@
-// Verification: reads a data set as suspiciously as it can be read.
+#include "data/verify.h"
+
 #include <algorithm>
+#include <deque>
 #include <mutex>
 
 #include "data/image.h"
 #include "data/manifest.h"
-#include "data/pack.h"
 #include "data/parallel.h"
 #include "data/shard_reader.h"
 #include "ops/core/check.h"
@@ -62,17 +63,6 @@ void check_images(const ShardReader& shard, int threads, std::vector<std::string
   for (auto& [i, problem] : found) problems.push_back(std::move(problem));
 }
 
-void check_shard(const fs::path& folder, const Manifest& manifest, const ManifestSplit& split,
-                 std::size_t number, int threads, VerifyReport& report) {
-  try {
-    const ShardReader shard = open_shard(folder, manifest, split, number);
-    check_images(shard, threads, report.problems);
-    report.samples += shard.index().samples();
-  } catch (const Error& error) {
-    report.problems.emplace_back(error.what());
-  }
-}
-
 // Problems of the files as a whole, shards side by side: the digest of one cannot be shared out.
 std::vector<std::string> check_digests(const fs::path& folder, const ManifestSplit& split,
                                        int threads) {
@@ -92,19 +82,46 @@ std::vector<std::string> check_digests(const fs::path& folder, const ManifestSpl
   return problems;
 }
 
+// Of the split's shards that can be opened, which are added to `shards`.
+void check_split(const fs::path& folder, const Manifest& manifest, const ManifestSplit& split,
+                 int threads, std::deque<ShardReader>& shards, VerifyReport& report) {
+  VerifiedSplit found{.name = split.name};
+  found.label_histogram.resize(manifest.class_names.size());
+  const std::size_t problems = report.problems.size();
+  for (std::size_t number = 0; number < split.shards.size(); ++number) {
+    try {
+      const ShardReader& shard = shards.emplace_back(open_shard(folder, manifest, split, number));
+      check_images(shard, threads, report.problems);
+      found.samples += shard.index().samples();
+      for (const std::int32_t label : shard.index().labels) {
+        ++(label < 0 ? found.unlabelled : found.label_histogram[static_cast<std::size_t>(label)]);
+      }
+    } catch (const Error& error) {
+      report.problems.emplace_back(error.what());
+    }
+  }
+  if (problems == report.problems.size() && found.label_histogram != split.label_histogram) {
+    report.problems.push_back(
+        fmt::format("{}: its label histogram of split {} is not that of the shards",
+                    manifest_path(folder).string(), split.name));
+  }
+  report.samples += found.samples;
+  report.splits.push_back(std::move(found));
+}
+
 }  // namespace
 
 VerifyReport verify(const fs::path& folder, int threads) {
   require(threads > 0, ExitCode::usage, "verify", "{} threads, expected at least 1", threads);
   const Manifest manifest = read_manifest(folder);
   VerifyReport report;
+  std::deque<ShardReader> shards;
   for (const ManifestSplit& split : manifest.splits) {
     const std::vector<std::string> damaged = check_digests(folder, split, threads);
     report.problems.insert(report.problems.end(), damaged.begin(), damaged.end());
-    for (std::size_t number = 0; number < split.shards.size(); ++number) {
-      check_shard(folder, manifest, split, number, threads, report);
-    }
+    check_split(folder, manifest, split, threads, shards, report);
   }
+  report.duplicates = find_duplicates(shards);
   return report;
 }
 

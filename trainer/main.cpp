@@ -26,7 +26,7 @@ struct Command {
 
 constexpr Command commands[] = {
     {"synth", "draw a labelled data set of simple shapes", false, synth_command},
-    {"pack", "pack image files into shards", false, pack_command},
+    {"pack", "pack image files into shards", true, pack_command},
     {"verify", "check every image of a packed data set", false, verify_command},
     {"train", "train, or go on training", true, train_command},
     {"evaluate", "evaluate a checkpoint, exactly", true, evaluate_command},
@@ -41,7 +41,7 @@ std::string help() {
     text += fmt::format("  {:<10}{}\n", command.name, command.summary);
   }
   return text +
-         "\n`convoy COMMAND --help` says more. Under mpirun or srun, train and evaluate run on all "
+         "\n`convoy COMMAND --help` says more. Under mpirun or srun, pack, train and evaluate run on all "
          "ranks.\n";
 }
 

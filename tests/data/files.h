@@ -119,11 +119,11 @@ inline std::filesystem::path write_idx(const std::filesystem::path& folder, std:
   return folder / "some-images-idx3-ubyte";
 }
 
-// Class folders with every kind of file that is taken.
+// Class folders with every kind of file that is stored as it is.
 inline void write_class_folders(const std::filesystem::path& folder) {
   write_text(folder / "cat/a.jpg", text_from_hex(colour_jpeg));
   write_text(folder / "cat/b.jpg", text_from_hex(grey_jpeg));
-  write_text(folder / "cat/old/c.jpeg", text_from_hex(progressive_jpeg));
+  write_text(folder / "cat/old/c.jpeg", text_from_hex(grey_jpeg));
   write_text(folder / "dog/a.png", text_from_hex(colour_png));
   write_text(folder / "dog/b.JPG", text_from_hex(colour_jpeg));
 }

@@ -79,5 +79,9 @@ inline constexpr std::string_view cmyk_jpeg =
     "140800080008044311004d11005911004b1100ffc4001500010100000000000000000000000000000506ffc400"
     "1d100002010501010000000000000000000001110300020412210514ffda000e0443004d0059004b00003f002f"
     "c7c7fab2a3876d367d4d20e8793105961b88e0a162890754d5ffd9";
+// Of Pillow's convert("RGB"): of the file, and with 2 for Adobe's transform (byte 17), which makes it
+// YCCK.
+inline constexpr std::uint32_t cmyk_jpeg_crc = 0x496ACADE;
+inline constexpr std::uint32_t ycck_jpeg_crc = 0x3658E564;
 
 }  // namespace convoy

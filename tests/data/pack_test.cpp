@@ -18,6 +18,7 @@
 #include "data/image.h"
 #include "data/inspect.h"
 #include "data/jpeg.h"
+#include "data/verify.h"
 #include "tests/data/files.h"
 #include "tests/trainer/temporary_folder.h"
 
@@ -25,6 +26,7 @@ namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
+using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -212,7 +214,8 @@ const std::vector<BadCase> bad_cases{
     {"Text", "x.jpg", "not an image", "JPEG or PNG"},
     {"TruncatedJpeg", "x.jpg", text_from_hex(colour_jpeg).substr(0, 300), ""},
     {"TruncatedPng", "x.png", text_from_hex(colour_png).substr(0, 60), ""},
-    {"Cmyk", "x.jpg", text_from_hex(cmyk_jpeg), "CMYK"},
+    {"TruncatedProgressive", "x.jpg", text_from_hex(progressive_jpeg).substr(0, 400), ""},
+    {"TruncatedCmyk", "x.jpg", text_from_hex(cmyk_jpeg).substr(0, 200), ""},
 };
 
 class BadFile : public Pack, public testing::WithParamInterface<BadCase> {};
@@ -263,6 +266,66 @@ TEST_F(Pack, TellsContentFromName) {
   EXPECT_EQ(dataset.sample(1).encoding, Encoding::jpeg);
 }
 
+TEST_F(Pack, StoresProgressiveAsBaselineAndCmykAsRgb) {
+  write_text(folders / "cat/a.jpg", text_from_hex(progressive_jpeg));
+  write_text(folders / "cat/b.jpg", text_from_hex(cmyk_jpeg));
+  const PackReport report = pack_folders({.mix = false});
+  EXPECT_EQ(report.rewritten, 1u);
+  EXPECT_EQ(report.recoloured, 1u);
+  EXPECT_THAT(report.events, ElementsAre(HasSubstr("cat/a.jpg: a progressive JPEG: stored as base"),
+                                         HasSubstr("cat/b.jpg: a CMYK JPEG: stored as PNG")));
+  const Dataset dataset(output, "train");
+  EXPECT_EQ(dataset.sample(0).encoding, Encoding::jpeg);
+  EXPECT_EQ(dataset.sample(1).encoding, Encoding::png);
+  EXPECT_EQ(dataset.sample(1).channels, 3);
+  ImageDecoder decoder;
+  Image image;
+  std::vector<std::byte> buffer;
+  decoder.decode(dataset.read(0, buffer), "", image);
+  EXPECT_EQ(crc32c_of(image), colour_jpeg_crc);
+  decoder.decode(dataset.read(1, buffer), "", image);
+  EXPECT_EQ(crc32c_of(image), cmyk_jpeg_crc);
+  EXPECT_THAT(verify(output, 1).problems, IsEmpty());
+}
+
+TEST_F(Pack, ReencodesWhatIsLarger) {
+  for (const auto& [name, height, width] :
+       {std::tuple{"a", 60, 100}, {"b", 30, 50}, {"c", 100, 40}}) {
+    write_text(folders / "cat" / fmt::format("{}.jpg", name),
+               text_of(encode_jpeg(noise_image(height, width, 3), 95)));
+  }
+  const PackReport report = pack_folders({.mix = false, .reencode = {.max_side = 50}});
+  EXPECT_EQ(report.reencoded, 2u);
+  const Dataset dataset(output, "train");
+  const auto size = [&](std::uint64_t i) {
+    return std::pair(dataset.sample(i).height, dataset.sample(i).width);
+  };
+  EXPECT_EQ(size(0), std::pair(30u, 50u));
+  EXPECT_EQ(size(1), std::pair(30u, 50u));
+  EXPECT_EQ(size(2), std::pair(50u, 20u));
+  std::vector<std::byte> buffer;
+  EXPECT_EQ(text_of(dataset.read(1, buffer)), contents(folders).at("cat/b.jpg"));
+  const std::string described = describe_dataset(output);
+  EXPECT_THAT(described, HasSubstr("JPEG reencoded-q90-max50"));
+  EXPECT_THAT(described, HasSubstr(R"("max_side": 50, "short_side": 0, "quality": 90)"));
+  EXPECT_THAT(verify(output, 1).problems, IsEmpty());
+
+  pack_folders({.split = "short", .mix = false, .reencode = {.short_side = 48, .quality = 60}});
+  const Dataset shorter(output, "short");
+  EXPECT_EQ(shorter.sample(0).height, 48u);
+  EXPECT_EQ(shorter.sample(0).width, 80u);
+  EXPECT_EQ(shorter.sample(1).height, 30u);
+  EXPECT_EQ(pack_folders({.split = "all", .reencode = {.quality = 60}}).reencoded, 3u);
+  EXPECT_THAT(error({.split = "x", .reencode = {.quality = 101}}, ExitCode::usage),
+              HasSubstr("JPEG quality 101, expected 1 to 100"));
+  EXPECT_THAT(error_of(ExitCode::usage,
+                       [&] {
+                         pack({.path = write_idx(folder.path(), 3)},
+                              {.output = folder.path() / "y", .reencode = {.quality = 60}});
+                       }),
+              HasSubstr("holds raw pixels, which are not encoded"));
+}
+
 TEST_F(Pack, SaysWhereItCannotWrite) {
   write_class_folders(folders);
   write_text(folder.path() / "file", "in the way");
@@ -272,7 +335,11 @@ TEST_F(Pack, SaysWhereItCannotWrite) {
 
 TEST_F(Pack, RemovesWhatAKilledRunLeft) {
   write_class_folders(folders);
-  write_text(output / "train-00000-of-00009.h5.staged", "half a shard");
+  write_text(output / "train-00000-of-00009.h5.staged", "not one of these shards");
+  write_text(output / "train-00000-of-00001.h5.staged", "no shard");
+  write_text(output / "train-00000-of-00001.h5.part.staged", "half a shard");
+  write_text(output / "train.journal.staged", "no journal");
+  write_text(output / "manifest.h5.staged", "half a manifest");
   pack_folders();
   EXPECT_THAT(names_in(output), ElementsAre("manifest.h5", "train-00000-of-00001.h5"));
 }
@@ -346,6 +413,32 @@ TEST_F(Pack, VerifyNamesEveryDamage) {
                           HasSubstr("[2] (some-images-idx3-ubyte[5]): the image is damaged"),
                           HasSubstr("train-00002-of-00004.h5: shard cut short: it has 100 bytes"),
                           HasSubstr("train-00003-of-00004.h5: shard missing")));
+}
+
+TEST_F(Pack, VerifyCountsLabelsAndDuplicates) {
+  write_class_folders(folders);  // cat/a.jpg is dog/b.JPG, cat/b.jpg is cat/old/c.jpeg
+  pack_folders({.mix = false});
+  fs::remove_all(folders / "cat/old");
+  fs::remove(folders / "cat/b.jpg");
+  pack_folders({.split = "val", .mix = false});
+  const VerifyReport report = verify(output, 2);
+  EXPECT_THAT(report.problems, IsEmpty());
+  ASSERT_THAT(report.splits, SizeIs(2));
+  EXPECT_EQ(report.splits[1].name, "val");
+  EXPECT_THAT(report.splits[1].label_histogram, ElementsAre(1, 2));
+  EXPECT_EQ(report.splits[0].unlabelled, 0u);
+  const Duplicates& duplicates = report.duplicates;
+  EXPECT_EQ(duplicates.across, 2u);  // one of each kind of image in val
+  EXPECT_EQ(duplicates.within, 3u);
+  EXPECT_EQ(duplicates.relabelled, 2u);
+  EXPECT_THAT(duplicates.examples, Contains("val-00000-of-00001.h5[1] (dog/a.png): the same image "
+                                            "as train-00000-of-00001.h5[3] (dog/a.png)"));
+  EXPECT_THAT(duplicates.examples,
+              Contains("train-00000-of-00001.h5[4] (dog/b.JPG): the same image as "
+                       "train-00000-of-00001.h5[0] (cat/a.jpg), with another label"));
+  EXPECT_THAT(describe_dataset(output), HasSubstr("duplicates   3 images are copies"));
+  EXPECT_THAT(describe_shard(output / "val-00000-of-00001.h5"),
+              HasSubstr("shard 1 of 1 of split val\n  samples    3, from 0 on"));
 }
 
 TEST_F(Pack, OpensInH5py) {

@@ -109,14 +109,15 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
   std::string source;
   std::vector<std::string> overrides;
   Options options(
-      "convoy inspect CONFIG|MODEL|DATA|RUN_FOLDER|CHECKPOINT [options]",
+      "convoy inspect CONFIG|MODEL|DATA|SHARD|RUN_FOLDER|CHECKPOINT [options]",
       "Shows what there is: of a configuration the resolved settings, the network, its\n"
       "plan, its memory and its buckets; of a model's name the same without settings; of\n"
-      "a data set its splits and shards; of a run folder or a\n"
-      "checkpoint where it stands and its tensors. Changes nothing.");
+      "a data set its splits, shards and duplicates; of a shard what it holds; of a run\n"
+      "folder or a checkpoint where it stands and its tensors. Changes nothing.");
   NetworkRequest request;
   options
-      .word("CONFIG|MODEL|DATA|...", source, "a YAML file, a model such as resnet50, or a folder")
+      .word("CONFIG|MODEL|DATA|...", source,
+            "a YAML file, a model such as resnet50, a shard, or a folder")
       .add("set KEY=VALUE", boost::program_options::value(&overrides),
            "override a setting of the configuration; may be repeated")
       .add("batch N", boost::program_options::value(&request.batch),
@@ -130,6 +131,10 @@ ExitCode inspect_command(const Arguments& arguments, Communicator&) {
   const fs::path path = source;
   if (fs::exists(path / "manifest.h5")) {
     std::cout << describe_dataset(path);
+  } else if (fs::is_regular_file(path) && path.filename() == "manifest.h5") {
+    std::cout << describe_dataset(path.parent_path());
+  } else if (fs::is_regular_file(path) && path.extension() == ".h5") {
+    std::cout << describe_shard(path);
   } else if (fs::exists(path / "manifest.json")) {
     inspect_checkpoint(load_checkpoint(path));
   } else if (fs::exists(path / "checkpoints")) {

@@ -2,13 +2,14 @@
 #include "data/pack.h"
 
 #include <algorithm>
+#include <chrono>
 #include <sstream>
 
 #include "cluster/environment.h"
-#include "data/dataset.h"
 #include "ops/core/file.h"
 #include "ops/core/log.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/pack_group.h"
 
 namespace convoy {
 namespace {
@@ -50,13 +51,38 @@ std::vector<std::string> classes_of(const std::string& file) {
   return names;
 }
 
+void say(const PackReport& packed, const std::string& split, const std::string& out,
+         const std::string& file) {
+  for (std::size_t i = 0; i < std::min(packed.events.size(), events_shown); ++i) {
+    log_warning("{}", packed.events[i]);
+  }
+  if (packed.events.size() > events_shown) {
+    log_warning("... and {} more{}", packed.events.size() - events_shown,
+                file.empty() ? ": --report FILE takes them all" : "");
+  }
+  const auto count = [](std::uint64_t images, std::string_view what) {
+    if (images > 0) log_info("{} {}", images, what);
+  };
+  count(packed.left_out, "files left out");
+  count(packed.rewritten, "progressive JPEGs stored as baseline, with the same pixels");
+  count(packed.recoloured, "CMYK JPEGs stored as PNG of their RGB pixels");
+  count(packed.reencoded, "images re-encoded");
+  count(packed.misnamed, "files of another type than their name says");
+  log_info("{}: {} images of {} classes, {:.1f} MB in {} shards of {}", split, packed.samples,
+           packed.classes, static_cast<double>(packed.bytes) / 1e6, packed.shards, out);
+  if (file.empty()) return;
+  std::string lines;
+  for (const std::string& event : packed.events) lines += event + "\n";
+  write_file_atomically(file, lines);
+}
+
 }  // namespace
 
-ExitCode pack_command(const Arguments& arguments, Communicator&) {
+ExitCode pack_command(const Arguments& arguments, Communicator& communicator) {
   PackOptions pack_options;
   pack_options.threads = usable_cores();
   SourceOptions source;
-  std::string path, out, labels, label_map, classes, shard_size = "1G", bad = "fail";
+  std::string path, out, labels, label_map, classes, report, shard_size = "1G", bad = "fail";
   bool keep_order = false;
   Options options(
       "convoy pack SOURCE --out DIR [options]",
@@ -87,6 +113,13 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
       .add("seed N", option(pack_options.seed), "of the order in which samples are stored")
       .flag("keep-order", keep_order, "store samples in the order of the source")
       .add("bad WHAT", option(bad), "what to do with images that cannot be used: fail or skip")
+      .add("max-side N", option(pack_options.reencode.max_side),
+           "make images smaller whose longer side has more pixels, and encode them as JPEG (0: no)")
+      .add("short-side N", option(pack_options.reencode.short_side), "the same by the shorter side")
+      .add("quality N", option(pack_options.reencode.quality),
+           "of images that are encoded, 1 to 100 (0: 90); alone, it encodes all")
+      .add("report FILE", boost::program_options::value(&report),
+           "write a line for everything unusual")
       .add("threads N", option(pack_options.threads), "threads that read and decode");
   if (!options.parse(arguments)) return ExitCode::done;
   require(bad == "fail" || bad == "skip", ExitCode::usage, "convoy pack",
@@ -96,29 +129,13 @@ ExitCode pack_command(const Arguments& arguments, Communicator&) {
   pack_options.mix = !keep_order;
   pack_options.shard_bytes = bytes_of(shard_size);
   pack_options.bad = bad == "skip" ? BadPolicy::skip : BadPolicy::fail;
-  if (std::filesystem::exists(pack_options.output / "manifest.h5")) {
-    source.class_names = Dataset(out, splits_of(out).front()).class_names();
-  }
-  if (!classes.empty()) {
-    const std::vector<std::string> listed = classes_of(classes);
-    require(source.class_names.empty() || source.class_names == listed, ExitCode::data, classes,
-            "does not list the {} classes of the splits that {} has already",
-            source.class_names.size(), out);
-    source.class_names = listed;
-  }
+  if (!classes.empty()) source.class_names = classes_of(classes);
   source.path = path;
   source.labels = labels;
   source.label_map = label_map;
-  const PackReport report = pack(source, pack_options);
-  for (std::size_t i = 0; i < std::min(report.events.size(), events_shown); ++i) {
-    log_warning("{}", report.events[i]);
-  }
-  if (report.events.size() > events_shown) {
-    log_warning("... and {} more", report.events.size() - events_shown);
-  }
-  log_info("{}: {} images of {} classes, {:.1f} MB in {} shards of {}", pack_options.split,
-           report.samples, report.classes, static_cast<double>(report.bytes) / 1e6, report.shards,
-           out);
+  communicator.set_deadline(std::chrono::hours(24));  // ranks wait for the slowest one's files
+  const PackReport packed = pack(source, pack_options, group_of(communicator));
+  if (communicator.rank() == 0) say(packed, pack_options.split, out, report);
   return ExitCode::done;
 }
 
