@@ -16,6 +16,23 @@ int centre_offset(int extent, int size) {
   return surplus % 2 != 0 && half % 2 != 0 ? half + 1 : half;
 }
 
+Rect part_of(const CornerCrop& crop, int height, int width) {
+  const int size = crop.size;
+  switch (crop.corner) {
+    case Corner::top_left:
+      return {0, 0, size, size};
+    case Corner::top_right:
+      return {0, width - size, size, size};
+    case Corner::bottom_left:
+      return {height - size, 0, size, size};
+    case Corner::bottom_right:
+      return {height - size, width - size, size, size};
+    case Corner::center:
+      break;
+  }
+  return {centre_offset(height, size), centre_offset(width, size), size, size};
+}
+
 // torchvision's RandomResizedCrop.get_params.
 Rect random_part(const RandomResizedCrop& crop, int height, int width, Random& draws) {
   const double area = static_cast<double>(height) * width;

@@ -26,6 +26,12 @@ struct PadAndCrop {
   int size = 32;
   int pad = 4;
 };
+// One of FiveCrop's. An image that is smaller is an error.
+enum class Corner { top_left, top_right, bottom_left, bottom_right, center };
+struct CornerCrop {
+  int size = 224;
+  Corner corner = Corner::top_left;
+};
 struct HorizontalFlip {
   float probability = 0.5f;
 };
@@ -54,6 +60,9 @@ Size size_after(const Resize& resize, Size in);
 // Where a crop of `size` begins: half the surplus, halves rounded to even as Python's round() does;
 // before the image where that is smaller (torchvision pads `(size - extent) / 2` in front).
 int centre_offset(int extent, int size);
+
+// What a corner crop cuts out of `height` x `width` pixels that hold it.
+Rect part_of(const CornerCrop& crop, int height, int width);
 
 // What RandomResizedCrop cuts out of `height` x `width` pixels.
 Rect random_part(const RandomResizedCrop& crop, int height, int width, Random& draws);

@@ -83,7 +83,7 @@ Shape output_shape(const Dataset& dataset, const Pipeline& pipeline) {
 
 struct Loader::State {
   const Dataset& dataset;
-  const Pipeline pipeline;
+  const std::vector<Pipeline> views;
   const LoaderOptions options;
   const std::function<RowKey(std::uint64_t, int)> row_key;
   const Shape shape;
@@ -104,7 +104,7 @@ struct Loader::State {
   std::vector<Scratch> scratch;       // one per thread
   std::vector<std::jthread> threads;  // last: joined before anything that they use goes
 
-  State(const Dataset& data, Pipeline steps, const LoaderOptions& settings,
+  State(const Dataset& data, std::vector<Pipeline> pipelines, const LoaderOptions& settings,
         std::function<RowKey(std::uint64_t, int)> rows);
   ~State() {  // all at once; then each is joined
     for (std::jthread& thread : threads) thread.request_stop();
@@ -121,18 +121,22 @@ struct Loader::State {
   Place& place_of(std::uint64_t slot) { return ring[slot % ring.size()]; }
 };
 
-Loader::State::State(const Dataset& data, Pipeline steps, const LoaderOptions& settings,
-                     std::function<RowKey(std::uint64_t, int)> rows)
+Loader::State::State(const Dataset& data, std::vector<Pipeline> pipelines,
+                     const LoaderOptions& settings, std::function<RowKey(std::uint64_t, int)> rows)
     : dataset(data),
-      pipeline(std::move(steps)),
+      views(std::move(pipelines)),
       options(settings),
       row_key(std::move(rows)),
-      shape(convoy::output_shape(dataset, pipeline)),
+      shape(convoy::output_shape(dataset, views.at(0))),
       filled_rows(options.rows + (options.mix ? 1 : 0)),
       next_slot(settings.first_slot) {
   require(options.threads > 0 && options.rows > 0 && options.ahead > 0, ExitCode::config, "loader",
           "has {} threads, {} rows a slot and {} slots ahead, all above 0 expected",
           options.threads, options.rows, options.ahead);
+  for (const Pipeline& view : views) {
+    require(convoy::output_shape(dataset, view) == shape, ExitCode::config, "loader",
+            "views have different shapes, expected {}", shape.text());
+  }
   const auto row_floats = static_cast<std::size_t>(shape.elements());
   const std::size_t slot_bytes = align_up(filled_rows * row_floats * sizeof(float));
   arena = Arena(slot_bytes * options.ahead, "loader");
@@ -212,7 +216,7 @@ void Loader::State::fill_row(Place& place, int row, Scratch& own) {
   place.sample_ids[row] = sample.id;
   try {  // the place is text: made only for those that fail
     ImageSource& image = source_of(sample, bytes, own);
-    apply(pipeline, image, {options.seed, key.epoch, sample.id}, "", shape, own.transform,
+    apply(views[key.view], image, {options.seed, key.epoch, sample.id}, "", shape, own.transform,
           std::as_writable_bytes(out));
   } catch (const Error& problem) {
     throw Error(problem.code(), dataset.place(key.index), problem.what());
@@ -251,9 +255,13 @@ bool Loader::State::settled(std::uint64_t slot) {
   return place.slot == slot && place.state == Place::State::ready;
 }
 
+Loader::Loader(const Dataset& dataset, std::vector<Pipeline> views, LoaderOptions options,
+               std::function<RowKey(std::uint64_t slot, int row)> row)
+    : state_(std::make_unique<State>(dataset, std::move(views), options, std::move(row))) {}
+
 Loader::Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
                std::function<RowKey(std::uint64_t slot, int row)> row)
-    : state_(std::make_unique<State>(dataset, std::move(pipeline), options, std::move(row))) {}
+    : Loader(dataset, std::vector{std::move(pipeline)}, std::move(options), std::move(row)) {}
 
 Loader::~Loader() = default;
 

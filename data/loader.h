@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "data/dataset.h"
 #include "data/mix.h"
@@ -21,6 +22,7 @@ struct RowKey {
   std::uint64_t index = 0;
   std::uint32_t epoch = 0;
   bool present = true;
+  int view = 0;  // which of the loader's pipelines prepares it
 };
 
 struct LoaderOptions {
@@ -65,7 +67,9 @@ class BatchSource {
 class Loader : public BatchSource {
  public:
   // `dataset` must outlive the loader. `row(slot, r)` is called by loader threads; it must be a
-  // pure function.
+  // pure function. All views make images of one shape.
+  Loader(const Dataset& dataset, std::vector<Pipeline> views, LoaderOptions options,
+         std::function<RowKey(std::uint64_t slot, int row)> row);
   Loader(const Dataset& dataset, Pipeline pipeline, LoaderOptions options,
          std::function<RowKey(std::uint64_t slot, int row)> row);
   ~Loader() override;  // stops and joins

@@ -33,6 +33,11 @@ struct SizeAfter {
             crop.size);
     return Size{crop.size, crop.size};
   }
+  std::optional<Size> operator()(const CornerCrop& crop) const {
+    require(crop.size > 0, ExitCode::config, "corner crop", "size is {}, above 0 expected",
+            crop.size);
+    return Size{crop.size, crop.size};
+  }
   std::optional<Size> operator()(const PadAndCrop& crop) const {
     require(crop.size > 0 && crop.pad >= 0 && crop.pad <= crop.size, ExitCode::config,
             "pad and crop", "size is {} and padding {}, above 0 and 0 to size expected", crop.size,
@@ -158,6 +163,13 @@ class Apply {
   void operator()(const CenterCrop& transform) {
     canvas_.crop(centre_offset(canvas_.height(), transform.size),
                  centre_offset(canvas_.width(), transform.size), transform.size, transform.size);
+  }
+  void operator()(const CornerCrop& transform) {
+    require(canvas_.height() >= transform.size && canvas_.width() >= transform.size, ExitCode::data,
+            place_, "is {} x {} pixels, smaller than the crop of {}", canvas_.height(),
+            canvas_.width(), transform.size);
+    const Rect part = part_of(transform, canvas_.height(), canvas_.width());
+    canvas_.crop(part.top, part.left, part.height, part.width);
   }
   void operator()(const PadAndCrop& transform) {
     const int rows = canvas_.height() + 2 * transform.pad - transform.size + 1;

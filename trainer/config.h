@@ -128,9 +128,14 @@ struct ScheduleConfig {
   Anneal anneal = Anneal::cosine;  //   and the shape of the way up and down
 };
 
+// Views of a sample whose probabilities are averaged: as it is; also flipped; the corners and the
+// centre in the place of a center_crop that comes last; those, then those of the flipped image.
+enum class Crops { one, flip, five, ten };
+
 struct EvaluationConfig {
   int every_epochs = 1;  // 0: after the last step alone
   int batch = 100;       // samples per forward pass: fixed, so that results do not depend on ranks
+  Crops crops = Crops::one;
 };
 
 struct CheckpointConfig {

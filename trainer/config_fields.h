@@ -54,13 +54,20 @@ inline const Choices<Transform>& transform_kinds() {
                                            {"grayscale", RandomGrayscale{}},
                                            {"rand_augment", RandAugment{}},
                                            {"lighting", Lighting{}},
-                                           {"erasing", RandomErasing{}}};
+                                           {"erasing", RandomErasing{}},
+                                           {"corner_crop", CornerCrop{}}};
   return kinds;
 }
 
 inline const Choices<Interpolation>& interpolations() {
   static const Choices<Interpolation> all = {{"nearest", Interpolation::nearest},
                                              {"bilinear", Interpolation::bilinear}};
+  return all;
+}
+
+inline const Choices<Crops>& crop_choices() {
+  static const Choices<Crops> all = {
+      {"one", Crops::one}, {"flip", Crops::flip}, {"five", Crops::five}, {"ten", Crops::ten}};
   return all;
 }
 
@@ -95,6 +102,16 @@ template <class V>
 void fields(V& v, PadAndCrop& t) {
   v.field("size", t.size, at_least_1);
   v.field("pad", t.pad, at_least_0);
+}
+template <class V>
+void fields(V& v, CornerCrop& t) {
+  v.field("size", t.size, at_least_1);
+  v.choice("corner", t.corner,
+           Choices<Corner>{{"top_left", Corner::top_left},
+                           {"top_right", Corner::top_right},
+                           {"bottom_left", Corner::bottom_left},
+                           {"bottom_right", Corner::bottom_right},
+                           {"center", Corner::center}});
 }
 template <class V>
 void fields(V& v, HorizontalFlip& t) {
@@ -284,6 +301,7 @@ template <class V>
 void fields(V& v, EvaluationConfig& c) {
   v.field("every_epochs", c.every_epochs, at_least_0);
   v.field("batch", c.batch, at_least_1);
+  v.choice("crops", c.crops, crop_choices());
 }
 
 template <class V>

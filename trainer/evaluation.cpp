@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <atomic>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "trainer/scores.h"
@@ -55,7 +56,8 @@ std::string guess_table(const EvaluationResult& result, std::span<const std::str
                         std::span<const std::string> names) {
   const int best = std::min(Guesses::best, result.classes);
   std::string table = "sample\tlabel";
-  for (int i = 1; i <= best; ++i) table += fmt::format("\tclass {0}\tlogit {0}", i);
+  const std::string_view score = result.averaged > 1 ? "log probability" : "logit";
+  for (int i = 1; i <= best; ++i) table += fmt::format("\tclass {0}\t{1} {0}", i, score);
   table += "\n";
   for (std::size_t sample = 0; sample < result.guesses.size(); ++sample) {
     const Guesses& guesses = result.guesses[sample];
@@ -69,76 +71,157 @@ std::string guess_table(const EvaluationResult& result, std::span<const std::str
   return table;
 }
 
-// What one worker counted.
-struct Evaluator::Tally {
-  explicit Tally(int classes) : confusion(std::size_t(classes) * classes) {}
-  std::uint64_t samples = 0;
-  std::uint64_t top1 = 0;
-  std::uint64_t top5 = 0;
-  std::vector<std::uint64_t> confusion;
+namespace {
+
+// In which order a rank asks its loader for the views of its batches: in groups of as many batches
+// as there are workers, so that all are busy while few slots are held.
+class ViewSlots {
+ public:
+  ViewSlots(std::uint64_t batches, std::uint64_t workers, std::uint64_t views)
+      : batches_(batches), workers_(workers), views_(views) {}
+
+  std::uint64_t count() const { return batches_ * views_; }
+  std::uint64_t slot(std::uint64_t batch, std::uint64_t view) const {
+    const std::uint64_t first = batch / workers_ * workers_;
+    return first * views_ + view * group(first) + (batch - first);
+  }
+  std::uint64_t batch(std::uint64_t slot) const {
+    const std::uint64_t first = first_of(slot);
+    return first + (slot - first * views_) % group(first);
+  }
+  std::uint64_t view(std::uint64_t slot) const {
+    const std::uint64_t first = first_of(slot);
+    return (slot - first * views_) / group(first);
+  }
+
+ private:
+  std::uint64_t first_of(std::uint64_t slot) const { return slot / (workers_ * views_) * workers_; }
+  std::uint64_t group(std::uint64_t first) const { return std::min(workers_, batches_ - first); }
+
+  std::uint64_t batches_, workers_, views_;
 };
+
+// Adds the softmax of each row.
+void add_probabilities(std::span<const float> logits, std::size_t classes, std::span<double> sums) {
+  for (std::size_t begin = 0; begin < logits.size(); begin += classes) {
+    const std::span<const float> row = logits.subspan(begin, classes);
+    const double largest = *std::ranges::max_element(row);
+    double total = 0;
+    for (const float logit : row) total += std::exp(logit - largest);
+    for (std::size_t c = 0; c < classes; ++c) {
+      sums[begin + c] += std::exp(row[c] - largest) / total;
+    }
+  }
+}
+
+}  // namespace
+
+// What one worker computes with, and what it counted.
+struct Evaluator::Worker {
+  Worker(const Parts& parts, int rows, int classes, bool averages)
+      : confusion(std::size_t(classes) * classes), labels(rows) {
+    for (const Member& member : parts.members) {
+      executors.push_back(
+          std::make_unique<Executor>(member.plan, member.parameters, member.prepared));
+    }
+    if (!averages) return;
+    sums.resize(std::size_t(rows) * classes);
+    scores.resize(sums.size());
+    losses.resize(rows);
+  }
+  void begin() {
+    samples = top1 = top5 = 0;
+    std::ranges::fill(confusion, 0u);
+  }
+  void average(int count);
+
+  std::vector<std::unique_ptr<Executor>> executors;  // by member
+  std::uint64_t samples = 0, top1 = 0, top5 = 0;
+  std::vector<std::uint64_t> confusion;
+  std::vector<std::int32_t> labels;  // of the batch; -1 where a view is missing
+  // Where several softmaxes are averaged:
+  std::vector<double> sums;   // [rows, classes]
+  std::vector<float> scores;  // [rows, classes] logarithms of the means
+  std::vector<float> losses;  // [rows]
+};
+
+// Scores and losses from the sums of `count` softmaxes.
+void Evaluator::Worker::average(int count) {
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const double mean = std::max(sums[i] / count, std::numeric_limits<double>::min());
+    scores[i] = static_cast<float>(std::log(mean));
+  }
+  const std::size_t classes = scores.size() / labels.size();
+  for (std::size_t row = 0; row < labels.size(); ++row) {
+    losses[row] = labels[row] < 0 ? 0 : -scores[row * classes + labels[row]];
+  }
+}
 
 Evaluator::Evaluator(Parts parts)
     : parts_(std::move(parts)),
-      rows_(static_cast<int>(parts_.plan.images()[0])),
-      classes_(static_cast<int>(parts_.plan.logits()[1])),
+      rows_(static_cast<int>(parts_.members.at(0).plan.images()[0])),
+      classes_(static_cast<int>(parts_.members.at(0).plan.logits()[1])),
       batches_((parts_.dataset.size() + rows_ - 1) / rows_) {
   for (int worker = 0; worker < parts_.pool.workers(); ++worker) {
-    executors_.push_back(
-        std::make_unique<Executor>(parts_.plan, parts_.parameters, parts_.prepared));
+    workers_.push_back(std::make_unique<Worker>(parts_, rows_, classes_, averaged() > 1));
   }
 }
+
+Evaluator::~Evaluator() = default;
 
 EvaluationResult Evaluator::run() {
   const auto ranks = static_cast<std::uint64_t>(parts_.communicator.size());
   const auto rank = static_cast<std::uint64_t>(parts_.communicator.rank());
-  const std::uint64_t slots = (batches_ + ranks - 1 - rank) / ranks;  // of this rank
+  const std::uint64_t batches = (batches_ + ranks - 1 - rank) / ranks;  // of this rank
+  const auto workers = static_cast<std::uint64_t>(parts_.pool.workers());
+  const ViewSlots slots(batches, workers, parts_.views.size());
   const auto row = [&](std::uint64_t slot, int r) {
-    const std::uint64_t index = (slot * ranks + rank) * rows_ + r;
-    return RowKey{index, 0, index < parts_.dataset.size()};
+    const std::uint64_t index = (slots.batch(slot) * ranks + rank) * rows_ + r;
+    return RowKey{index, 0, index < parts_.dataset.size(), static_cast<int>(slots.view(slot))};
   };
-  Loader loader(parts_.dataset, parts_.pipeline,
+  Loader loader(parts_.dataset, parts_.views,
                 {.threads = parts_.loader_threads,
                  .rows = rows_,
                  .ahead = 2 * parts_.pool.workers() + 1,
-                 .end_slot = slots},
+                 .end_slot = slots.count()},
                 row);
 
   std::vector<double> losses(batches_);  // sums; zero for the batches of other ranks
-  std::vector<Tally> tallies(parts_.pool.workers(), Tally(classes_));
   std::vector<Guesses> guesses(parts_.guesses ? batches_ * rows_ : 0);
-  parts_.pool.run([&](int worker) { parts_.prepared.refresh(worker, parts_.pool.workers()); });
-  std::atomic<std::uint64_t> next{0};
-  parts_.pool.run([&](int worker) {
-    for (std::uint64_t slot = next++; slot < slots; slot = next++) {
-      const Batch batch = loader.acquire(slot);
-      const std::uint64_t index = slot * ranks + rank;
-      evaluate_batch(*executors_[worker], batch, losses[index], tallies[worker],
-                     parts_.guesses ? &guesses[index * rows_] : nullptr);
-      loader.release(batch);
+  for (const Member& member : parts_.members) {
+    parts_.pool.run([&](int worker) { member.prepared.refresh(worker, parts_.pool.workers()); });
+  }
+  parts_.pool.run([&](int number) {
+    Worker& worker = *workers_[number];
+    worker.begin();
+    for (std::uint64_t batch = number; batch < batches; batch += workers) {
+      compute(worker, loader, [&](std::uint64_t view) { return slots.slot(batch, view); });
+      const std::uint64_t index = batch * ranks + rank;
+      count(worker, losses[index], parts_.guesses ? &guesses[index * rows_] : nullptr);
     }
   });
 
   std::vector<double> counts(3 + std::size_t(classes_) * classes_);  // exact below 2^53
-  for (const Tally& tally : tallies) {
-    counts[0] += static_cast<double>(tally.samples);
-    counts[1] += static_cast<double>(tally.top1);
-    counts[2] += static_cast<double>(tally.top5);
-    for (std::size_t i = 0; i < tally.confusion.size(); ++i) {
-      counts[3 + i] += static_cast<double>(tally.confusion[i]);
+  for (const auto& worker : workers_) {
+    counts[0] += static_cast<double>(worker->samples);
+    counts[1] += static_cast<double>(worker->top1);
+    counts[2] += static_cast<double>(worker->top5);
+    for (std::size_t i = 0; i < worker->confusion.size(); ++i) {
+      counts[3 + i] += static_cast<double>(worker->confusion[i]);
     }
   }
   parts_.communicator.all_reduce_sum(counts);
   parts_.communicator.all_reduce_sum(losses);
   if (parts_.guesses) gather(guesses);
 
-  const auto count = [&](std::size_t i) { return static_cast<std::uint64_t>(counts[i]); };
+  const auto whole = [&](std::size_t i) { return static_cast<std::uint64_t>(counts[i]); };
   EvaluationResult result{
-      .classes = classes_, .samples = count(0), .top1 = count(1), .top5 = count(2)};
-  for (std::size_t i = 3; i < counts.size(); ++i) result.confusion.push_back(count(i));
+      .classes = classes_, .samples = whole(0), .top1 = whole(1), .top5 = whole(2)};
+  for (std::size_t i = 3; i < counts.size(); ++i) result.confusion.push_back(whole(i));
   for (const double loss : losses) result.loss += loss;
   if (result.samples > 0) result.loss /= static_cast<double>(result.samples);
   result.guesses = std::move(guesses);
+  result.averaged = averaged();
   return result;
 }
 
@@ -176,22 +259,39 @@ void Evaluator::note_guesses(std::span<const float> scores, std::int32_t label,
   std::copy_n(all.begin(), best, guesses.classes.begin());
 }
 
-// `guesses`: of the batch's rows, or null.
-void Evaluator::evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally,
-                               Guesses* guesses) const {
-  executor.forward({.images = batch.images.data(), .labels = batch.labels.data()});
-  const std::span<const float> losses = executor.losses();
-  const std::span<const float> logits = executor.logits();
+// Scores of all members for all views of a batch; slot_of(view) is where a view comes from.
+template <class SlotOf>
+void Evaluator::compute(Worker& worker, Loader& loader, const SlotOf& slot_of) const {
+  std::ranges::fill(worker.sums, 0.0);
+  for (std::size_t view = 0; view < parts_.views.size(); ++view) {
+    const Batch batch = loader.acquire(slot_of(view));
+    for (int row = 0; row < rows_; ++row) {
+      if (view == 0 || batch.labels[row] < 0) worker.labels[row] = batch.labels[row];
+    }
+    for (const auto& executor : worker.executors) {
+      executor->forward({.images = batch.images.data(), .labels = batch.labels.data()});
+      if (averaged() > 1) add_probabilities(executor->logits(), classes_, worker.sums);
+    }
+    loader.release(batch);
+  }
+  if (averaged() > 1) worker.average(averaged());
+}
+
+// Counts the batch that was computed last. `guesses`: of its rows, or null.
+void Evaluator::count(Worker& worker, double& loss, Guesses* guesses) const {
+  const Executor& alone = *worker.executors.front();
+  const std::span<const float> all = averaged() > 1 ? worker.scores : alone.logits();
+  const std::span<const float> losses = averaged() > 1 ? worker.losses : alone.losses();
   for (int row = 0; row < rows_; ++row) {
-    const std::int32_t label = batch.labels[row];
+    const std::int32_t label = worker.labels[row];
     if (label < 0) continue;
-    const std::span<const float> scores = logits.subspan(std::size_t(row) * classes_, classes_);
+    const std::span<const float> scores = all.subspan(std::size_t(row) * classes_, classes_);
     const int rank = rank_of(scores, label);
     loss += losses[row];
-    tally.samples += 1;
-    tally.top1 += rank == 0;
-    tally.top5 += rank < 5;
-    tally.confusion[std::size_t(label) * classes_ + best_of(scores)] += 1;
+    worker.samples += 1;
+    worker.top1 += rank == 0;
+    worker.top5 += rank < 5;
+    worker.confusion[std::size_t(label) * classes_ + best_of(scores)] += 1;
     if (guesses) note_guesses(scores, label, guesses[row]);
   }
 }

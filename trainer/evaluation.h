@@ -3,6 +3,10 @@
 // The split is cut into fixed batches, the last one partly empty, and batch b goes to rank b mod R.
 // Counts are whole numbers, and the loss is summed per batch, then over batches in their order: the
 // same bits for any number of ranks and threads.
+//
+// Several views of a sample (crops, flips) and several networks are averaged as probabilities: each
+// network sees each view, the mean of all softmaxes is what counts, and its logarithm takes the
+// place of logits. One worker does all of a batch, in one order.
 #pragma once
 
 #include <array>
@@ -22,7 +26,7 @@ namespace convoy {
 
 struct Guess {
   int label = 0;
-  float score = 0;  // logit
+  float score = 0;  // logit, or logarithm of the mean probability where several were averaged
 };
 
 // The classes guessed for one sample, the best first, and its own.
@@ -40,6 +44,7 @@ struct EvaluationResult {
   std::uint64_t top5 = 0;
   std::vector<std::uint64_t> confusion;  // [classes, classes]: how often label -> predicted
   std::vector<Guesses> guesses;          // by sample of the split, if they were asked for
+  int averaged = 1;                      // softmaxes per sample
 
   double top1_share() const { return share(top1, samples); }
   double top5_share() const { return share(top5, samples); }
@@ -58,42 +63,48 @@ std::string class_table(const EvaluationResult& result, std::span<const std::str
 // The matrix as tab-separated text with a head line; rows are labels.
 std::string confusion_table(const EvaluationResult& result, std::span<const std::string> names);
 
-// A head line, then per sample its name, its label, and the best classes with their logits; tab-
+// A head line, then per sample its name, its label, and the best classes with their scores; tab-
 // separated.
 std::string guess_table(const EvaluationResult& result, std::span<const std::string> samples,
                         std::span<const std::string> names);
 
 class Evaluator {
  public:
+  struct Member {
+    const Plan& plan;  // inference; all members alike in the shape of images and logits
+    const Parameters& parameters;
+    PreparedWeights& prepared;
+  };
   struct Parts {
     Communicator& communicator;
     WorkerPool& pool;
     const Dataset& dataset;
-    Pipeline pipeline;
-    const Plan& plan;  // inference
-    const Parameters& parameters;
-    PreparedWeights& prepared;
+    std::vector<Pipeline> views;
+    std::vector<Member> members;
     int loader_threads = 1;
     bool guesses = false;
   };
   // The references must outlive the evaluator.
   explicit Evaluator(Parts parts);
+  ~Evaluator();
 
   // With the weights as they are now. Collective.
   EvaluationResult run();
 
  private:
-  struct Tally;
-  void evaluate_batch(Executor& executor, const Batch& batch, double& loss, Tally& tally,
-                      Guesses* guesses) const;
+  struct Worker;
+  template <class SlotOf>
+  void compute(Worker& worker, Loader& loader, const SlotOf& slot_of) const;
+  void count(Worker& worker, double& loss, Guesses* guesses) const;
   void note_guesses(std::span<const float> scores, std::int32_t label, Guesses& guesses) const;
   void gather(std::vector<Guesses>& guesses) const;
+  int averaged() const { return static_cast<int>(parts_.views.size() * parts_.members.size()); }
 
   Parts parts_;
   int rows_;  // of a batch
   int classes_;
   std::uint64_t batches_;
-  std::vector<std::unique_ptr<Executor>> executors_;  // by worker
+  std::vector<std::unique_ptr<Worker>> workers_;
 };
 
 }  // namespace convoy

@@ -183,7 +183,7 @@ void Session::build_network() {
                        network_->plan.parameter_floats(), config_.batch.lanes, config_.ema);
     if (config_.ema.decay > 0) average_.emplace(network_->plan);
     if (!validation_data_) return;
-    const Pipeline plain = make_pipeline(config_.data, config_.data.evaluate);
+    const Pipeline plain = make_views(config_).front();
     evaluation_network_.emplace(
         config_.model, batch_shape(config_.evaluation.batch, *validation_data_, plain), *backend_,
         PlanOptions{.mode = Mode::inference, .fuse = config_.fuse, .adopt = &network_->plan});
@@ -336,10 +336,8 @@ void Session::start_workers() {
         .communicator = communicator_,
         .pool = *pool_,
         .dataset = *validation_data_,
-        .pipeline = make_pipeline(config_.data, config_.data.evaluate),
-        .plan = evaluation_network_->plan,
-        .parameters = weights_to_evaluate(),
-        .prepared = *evaluation_prepared_,
+        .views = make_views(config_),
+        .members = {{evaluation_network_->plan, weights_to_evaluate(), *evaluation_prepared_}},
         .loader_threads = loader_threads,
     });
   });

@@ -27,9 +27,12 @@ TrainingOutcome train(const Config& config, Communicator& communicator,
                       const TrainingHooks& hooks = {});
 
 struct EvaluationRequest {
-  // A run folder (its newest whole checkpoint) or a checkpoint; with `weights` a configuration.
+  // A run folder (its newest whole checkpoint) or a checkpoint; or, with `weights`, a
+  // configuration.
   std::filesystem::path source;
-  std::filesystem::path weights;       // a safetensors file from anywhere, or ""
+  // Safetensors files from anywhere, run folders, checkpoints. Together with the source, if it is
+  // no configuration, they are averaged. Files are of the source's model.
+  std::vector<std::filesystem::path> weights;
   std::vector<std::string> overrides;  // of the configuration: "key.key=value"
   std::string data;                    // "": as in training
   std::string split;                   // "": the validation split of the training
@@ -39,9 +42,13 @@ struct EvaluationRequest {
 };
 
 struct EvaluationReport {
-  std::filesystem::path checkpoint;  // or file of weights
-  bool ema = false;                  // the average was evaluated
-  std::uint64_t step = 0;
+  struct Member {
+    std::filesystem::path checkpoint;  // or file of weights
+    bool ema = false;                  // the average was evaluated
+    std::uint64_t step = 0;
+  };
+  std::vector<Member> members;  // whose probabilities are averaged where they are several
+  int views = 1;                // of each sample, likewise
   std::string split;
   std::vector<std::string> class_names;
   std::vector<std::string> sample_names;  // of the split, if guesses are kept

@@ -57,6 +57,37 @@ Pipeline make_pipeline(const DataConfig& config, const std::vector<Transform>& t
   return pipeline;
 }
 
+std::vector<Pipeline> make_views(const Config& config) {
+  const std::vector<Transform>& transforms = config.data.evaluate;
+  const Crops crops = config.evaluation.crops;
+  require(crops == Crops::one || config.model.loss == LossKind::softmax, ExitCode::config,
+          "evaluation.crops", "probabilities are averaged, expected model.loss softmax");
+  const HorizontalFlip always{.probability = 1};
+  std::vector<std::vector<Transform>> views;
+  if (crops == Crops::one || crops == Crops::flip) {
+    views.push_back(transforms);
+    if (crops == Crops::flip) {
+      views.push_back(transforms);
+      views.back().emplace_back(always);
+    }
+  } else {
+    const auto* last = transforms.empty() ? nullptr : std::get_if<CenterCrop>(&transforms.back());
+    require(last != nullptr, ExitCode::config, "evaluation.crops",
+            "several crops take the place of a last center_crop, but data.evaluate has none there");
+    for (const bool flipped : {false, true}) {
+      if (flipped && crops == Crops::five) break;
+      for (int corner = 0; corner < 5; ++corner) {
+        views.emplace_back(transforms.begin(), transforms.end() - 1);
+        if (flipped) views.back().emplace_back(always);
+        views.back().emplace_back(CornerCrop{last->size, static_cast<Corner>(corner)});
+      }
+    }
+  }
+  std::vector<Pipeline> pipelines;
+  for (const auto& view : views) pipelines.push_back(make_pipeline(config.data, view));
+  return pipelines;
+}
+
 Shape batch_shape(int rows, const Dataset& dataset, const Pipeline& pipeline) {
   const Shape image = output_shape(dataset, pipeline);
   return {rows, image[0], image[1], image[2]};

@@ -27,6 +27,10 @@ void complete(Config& config, const Dataset& train);
 // `transforms`, then normalisation by config.mean and config.std, which are known.
 Pipeline make_pipeline(const DataConfig& config, const std::vector<Transform>& transforms);
 
+// How evaluation prepares each of the views of a sample that it averages. Error(config) where
+// data.evaluate does not end with the center_crop that several crops take the place of.
+std::vector<Pipeline> make_views(const Config& config);
+
 // Micro-batches of `rows` of what `pipeline` makes of the data set: [rows, C, H, W].
 Shape batch_shape(int rows, const Dataset& dataset, const Pipeline& pipeline);
 

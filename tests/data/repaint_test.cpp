@@ -99,6 +99,23 @@ TEST(Repaint, VerticalFlipReversesColumns) {
   EXPECT_EQ(painted(VerticalFlip{0}, image), image);
 }
 
+// Where torchvision's five_crop of 4 begins in images of 7 x 9.
+TEST(Repaint, CornerCropsAreFiveCrop) {
+  const Image image = noise_image(7, 9, 3);
+  const std::map<Corner, std::pair<int, int>> begins = {{Corner::top_left, {0, 0}},
+                                                        {Corner::top_right, {0, 5}},
+                                                        {Corner::bottom_left, {3, 0}},
+                                                        {Corner::bottom_right, {3, 5}},
+                                                        {Corner::center, {2, 2}}};
+  for (const auto& [corner, begin] : begins) {
+    const Image part = painted(CornerCrop{4, corner}, image);
+    for (int i = 0; i < 4 * 4 * 3; ++i) {
+      const int y = begin.first + i / 12, x = begin.second + i / 3 % 4;
+      ASSERT_EQ(part.pixels[i], image.pixels[(y * 9 + x) * 3 + i % 3]) << static_cast<int>(corner);
+    }
+  }
+}
+
 // A flip and a crop before are seen by what comes after.
 TEST(Repaint, WorksOnWhatIsSeen) {
   TransformScratch scratch;

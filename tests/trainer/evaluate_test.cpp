@@ -38,7 +38,7 @@ class EvaluateTest : public testing::Test {
   static fs::path run() { return folder_->path() / "run"; }
   static EvaluationRequest of_weights() {
     return {.source = run() / "config.yaml",
-            .weights = run() / "checkpoints" / "step-00000012" / "model.safetensors",
+            .weights = {run() / "checkpoints" / "step-00000012" / "model.safetensors"},
             .threads = 1};
   }
   static EvaluationReport evaluated(const EvaluationRequest& request, int ranks = 1) {
@@ -67,8 +67,8 @@ TEST_F(EvaluateTest, AFileOfWeightsIsAsGoodAsItsCheckpoint) {
   const EvaluationReport file = evaluated(of_weights());
   EXPECT_EQ(file.result.loss, checkpoint.result.loss);
   EXPECT_EQ(file.result.confusion, checkpoint.result.confusion);
-  EXPECT_EQ(file.checkpoint.filename(), "model.safetensors");
-  EXPECT_EQ(file.step, 0u);
+  EXPECT_EQ(file.members[0].checkpoint.filename(), "model.safetensors");
+  EXPECT_EQ(file.members[0].step, 0u);
   EXPECT_TRUE(file.result.guesses.empty());
 }
 
@@ -119,9 +119,9 @@ TEST_F(EvaluateTest, WeightsNeedToKnowTheirPixelsAndTheirModel) {
   EXPECT_EQ(refusal(request),
             fmt::format("78 {}: data.mean and data.std: missing, expected those that {} was "
                         "trained with",
-                        request.source.string(), request.weights.string()));
+                        request.source.string(), request.weights[0].string()));
   request.overrides = {"model.name=resnet20"};
-  EXPECT_TRUE(refusal(request).starts_with("65 " + request.weights.string() +
+  EXPECT_TRUE(refusal(request).starts_with("65 " + request.weights[0].string() +
                                            ": does not fit this model; "))
       << refusal(request);
   request.overrides = {"model.classes=5"};

@@ -235,10 +235,10 @@ TEST_F(SessionTest, EvaluatesTheAverageOfWeights) {
   const TrainingOutcome trained = train_on(2, config("averaged", lamb_with_average));
   test::on_ranks(1, [&](Communicator& communicator) {
     const auto report = evaluate({.source = run_folder("averaged")}, communicator);
-    EXPECT_TRUE(report.ema);
+    EXPECT_TRUE(report.members[0].ema);
     EXPECT_TRUE(report.result == *trained.evaluation);
     const auto raw = evaluate({.source = run_folder("averaged"), .ema = false}, communicator);
-    EXPECT_FALSE(raw.ema);
+    EXPECT_FALSE(raw.members[0].ema);
     EXPECT_NE(raw.result.loss, report.result.loss);
   });
 }
@@ -261,7 +261,7 @@ TEST_F(SessionTest, EvaluationIsTheSameOnAnyRanks) {
         const EvaluationReport report =
             evaluate({.source = run_folder("evaluated"), .threads = threads}, communicator);
         EXPECT_TRUE(report.result == *trained.evaluation) << ranks << " ranks";
-        EXPECT_EQ(report.step, 12u);
+        EXPECT_EQ(report.members[0].step, 12u);
         std::uint64_t all = 0;
         for (const std::uint64_t count : report.result.confusion) all += count;
         EXPECT_EQ(all, 23u);

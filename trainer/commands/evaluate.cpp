@@ -12,39 +12,58 @@
 namespace convoy {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
+Json as_json(const EvaluationReport::Member& member) {
+  return {{"checkpoint", member.checkpoint.string()}, {"step", member.step}, {"ema", member.ema}};
+}
+
 std::string as_json(const EvaluationReport& report) {
   const EvaluationResult& result = report.result;
-  return nlohmann::ordered_json{{"checkpoint", report.checkpoint.string()},
-                                {"step", report.step},
-                                {"ema", report.ema},
-                                {"split", report.split},
-                                {"samples", result.samples},
-                                {"loss", result.loss},
-                                {"top1", result.top1_share()},
-                                {"top5", result.top5_share()},
-                                {"top1_hits", result.top1},
-                                {"top5_hits", result.top5}}
-             .dump() +
-         "\n";
+  Json json;
+  if (report.members.size() == 1) {
+    json = as_json(report.members.front());
+  } else {
+    for (const auto& member : report.members) json["members"].push_back(as_json(member));
+  }
+  if (report.views > 1) json["views"] = report.views;
+  json.update({{"split", report.split},
+               {"samples", result.samples},
+               {"loss", result.loss},
+               {"top1", result.top1_share()},
+               {"top5", result.top5_share()},
+               {"top1_hits", result.top1},
+               {"top5_hits", result.top5}});
+  return json.dump() + "\n";
+}
+
+std::string as_text(const EvaluationReport::Member& member) {
+  return member.checkpoint.string() +
+         (member.step == 0 ? "" : fmt::format(", step {}", member.step)) +
+         (member.ema ? ", average of weights" : "") + "\n";
 }
 
 std::string as_text(const EvaluationReport& report) {
   const EvaluationResult& result = report.result;
-  return fmt::format(
-      "{}\n{}{}: {} samples\nloss   {:.6f}\ntop-1  {:.2f}% ({})\n"
-      "top-5  {:.2f}% ({})\n\n{}",
-      report.checkpoint.string(), report.split,
-      (report.step == 0 ? "" : fmt::format(" of step {}", report.step)) +
-          (report.ema ? ", average of weights" : ""),
-      result.samples, result.loss, 100 * result.top1_share(), result.top1,
-      100 * result.top5_share(), result.top5, class_table(result, report.class_names));
+  std::string text;
+  for (const auto& member : report.members) text += as_text(member);
+  text += fmt::format("{}: {} samples", report.split, result.samples);
+  if (result.averaged > 1) {
+    text += fmt::format(", means of {} probabilities: {} views by {} networks", result.averaged,
+                        report.views, report.members.size());
+  }
+  return text + fmt::format("\nloss   {:.6f}\ntop-1  {:.2f}% ({})\ntop-5  {:.2f}% ({})\n\n{}",
+                            result.loss, 100 * result.top1_share(), result.top1,
+                            100 * result.top5_share(), result.top5,
+                            class_table(result, report.class_names));
 }
 
 }  // namespace
 
 ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator) {
   EvaluationRequest request;
-  std::string source, weights, confusion, predictions;
+  std::string source, crops, confusion, predictions;
+  std::vector<std::string> weights;
   bool json = false;
   bool raw = false;
   Options options(
@@ -56,7 +75,12 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
   options
       .word("RUN_FOLDER|CHECKPOINT|CONFIG", source,
             "a run's newest checkpoint, or one of them; with --weights a configuration")
-      .add("weights FILE", boost::program_options::value(&weights), "safetensors file to evaluate")
+      .add("weights FILE|FOLDER", boost::program_options::value(&weights),
+           "safetensors file, run or checkpoint to evaluate; may be repeated: the mean of all "
+           "probabilities counts, of the first argument's too where it is no configuration")
+      .add("crops KIND", boost::program_options::value(&crops),
+           "views of each image whose probabilities are averaged: one, flip, five or ten "
+           "(evaluation.crops of the configuration)")
       .add("set KEY=VALUE", boost::program_options::value(&request.overrides),
            "override a setting of the configuration; may be repeated")
       .add("data DIR", boost::program_options::value(&request.data),
@@ -76,7 +100,8 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
   if (!wanted) return ExitCode::done;
 
   request.source = source;
-  request.weights = weights;
+  request.weights.assign(weights.begin(), weights.end());
+  if (!crops.empty()) request.overrides.push_back("evaluation.crops=" + crops);
   request.guesses = !predictions.empty();
   request.ema = !raw;
   const EvaluationReport report = evaluate(request, communicator);
