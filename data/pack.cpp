@@ -287,6 +287,19 @@ std::vector<ManifestShard> write_shards(const Plan& plan, const PackGroup& group
   return shards;
 }
 
+// On every rank.
+void require_same_source(const Source& source, const fs::path& path, const PackGroup& group) {
+  if (group.size == 1) return;
+  const std::vector<std::string> listings = group.gather(listing_of(source));
+  const auto other = std::ranges::find_if(
+      listings, [&](const std::string& listing) { return listing != listings[0]; });
+  group.together([&] {
+    require(other == listings.end(), ExitCode::data, path.string(),
+            "ranks 0 and {} find other files in it: all must see the same",
+            other - listings.begin());
+  });
+}
+
 PackReport report_of(const Source& source, const Survey& survey) {
   PackReport report{.events = source.events()};
   const auto count = [&](auto kind) {
@@ -356,6 +369,7 @@ PackReport pack(SourceOptions source_options, const PackOptions& options, const 
     if (!root) return;
     journal.emplace(staging->add_scratch(journal_name(options)), subject_of(*source, options));
   });
+  require_same_source(*source, source_options.path, group);
   const Survey found = survey(*source, options, group, journal ? &*journal : nullptr);
   const Plan plan = plan_of(*source, options, found);
   group.together([&] {

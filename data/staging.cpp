@@ -33,7 +33,7 @@ Staging::~Staging() {
   for (std::size_t i = 0; i < names_.size() && !whole; ++i) {
     fs::remove(i < renamed_ ? folder_ / names_[i] : staged_path(folder_, names_[i]), error);
   }
-  for (const std::string& name : scratch_) fs::remove(staged_path(folder_, name), error);
+  remove_scratch();
   if (made_ && !whole) fs::remove(folder_, error);  // fails, as it should, where others use it
 }
 
@@ -47,9 +47,17 @@ fs::path Staging::add_scratch(const std::string& name) {
   return staged_path(folder_, name);
 }
 
+void Staging::remove_scratch() noexcept {
+  std::error_code error;
+  for (const std::string& name : scratch_) fs::remove(staged_path(folder_, name), error);
+}
+
 void Staging::commit() {
   while (renamed_ < names_.size()) {
-    if (renamed_ + 1 == names_.size()) sync_folder(folder_);
+    if (renamed_ + 1 == names_.size()) {
+      remove_scratch();  // now, so that no kill leaves any beside a whole set of files
+      sync_folder(folder_);
+    }
     const fs::path path = folder_ / names_[renamed_];
     std::error_code error;
     fs::rename(staged_path(folder_, names_[renamed_]), path, error);

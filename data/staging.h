@@ -36,6 +36,8 @@ class Staging {
   void commit();
 
  private:
+  void remove_scratch() noexcept;
+
   std::filesystem::path folder_;
   bool made_ = false;  // the folder was not there before
   FileDescriptor lock_;

@@ -306,15 +306,20 @@ SurveyRound SurveyRound::from_bytes(std::string_view bytes, std::string_view pla
   return round;
 }
 
-std::string subject_of(const Source& source, const PackOptions& options) {
+std::string listing_of(const Source& source) {
   Sha256 digest;
-  digest.update(policy_text(options.reencode)).update("\n");
-  digest.update(fmt::format("{} {}\n", options.bad == BadPolicy::skip, source.size()));
-  source.stamp(digest);
   for (std::uint64_t i = 0; i < source.size(); ++i) {
     digest.update(source.name(i)).update(fmt::format("\n{}\n", source.label(i)));
   }
   for (const std::string& name : source.class_names()) digest.update(name).update("\n");
+  return digest.hex();
+}
+
+std::string subject_of(const Source& source, const PackOptions& options) {
+  Sha256 digest;
+  digest.update(fmt::format("{}\n{}\n{}\n", listing_of(source), policy_text(options.reencode),
+                            options.bad == BadPolicy::skip));
+  source.stamp(digest);
   return digest.hex();
 }
 

@@ -99,6 +99,8 @@ class Journal {
   std::vector<std::string> rounds_;
 };
 
+// Digest of a source's samples by name and label: what all ranks must see alike.
+std::string listing_of(const Source& source);
 // Digest of all that a survey depends on.
 std::string subject_of(const Source& source, const PackOptions& options);
 

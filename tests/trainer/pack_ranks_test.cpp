@@ -69,6 +69,21 @@ TEST_F(PackRanks, NameTheFirstOfManyBadFiles) {
   EXPECT_TRUE(packed_by(3) == packed_by(1));
 }
 
+TEST_F(PackRanks, MustSeeTheSameFiles) {
+  options.output = folder.path() / "set";
+  write_text(folder.path() / "more/0/000.jpg", text_from_hex(grey_jpeg));
+  EXPECT_THAT(error_of(ExitCode::data,
+                       [&] {
+                         run_local_ranks(3, [&](Communicator& communicator) {
+                           const bool last = communicator.rank() == 2;
+                           pack({.path = last ? folder.path() / "more" : folders}, options,
+                                group_of(communicator));
+                         });
+                       }),
+              HasSubstr("ranks 0 and 2 find other files in it"));
+  EXPECT_FALSE(fs::exists(options.output));
+}
+
 TEST_F(PackRanks, EndAlikeWhereTheOutputCannotBeWritten) {
   write_text(folder.path() / "2", "in the way");
   EXPECT_THAT(error_of(ExitCode::storage, [&] { pack_by(2); }),

@@ -303,6 +303,18 @@ TEST_F(SessionTest, RefusesMoreRanksThanLanes) {
             "batch.lanes: 3 ranks, but only 2 lanes to share: each rank needs at least one");
 }
 
+TEST_F(SessionTest, RefusesSamplesWithoutLabels) {
+  const fs::path data = folder_->path() / "bare";
+  test::make_tiny_data(data, 20, 10);
+  pack({.path = data / "train-images", .unlabelled = true}, {.output = data, .split = "bare"});
+  for (const char* setting : {"data.train=bare", "data.validation=bare"}) {
+    const std::string message = test::error_of(ExitCode::data, [&] {
+      train_on(2, config("unlabelled", {"data.path=" + data.string(), setting}));
+    });
+    test::expect_holds(message, {"bare: 20 of the 20 samples of bare have no label"});
+  }
+}
+
 TEST_F(SessionTest, RefusesToResumeAnotherRun) {
   train_on(1, config("owner"));
   const std::string before = bytes_of("owner");
