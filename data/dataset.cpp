@@ -28,6 +28,18 @@ struct Dataset::State {
   std::string fingerprint;
   std::vector<ShardReader> shards;
   std::vector<std::uint64_t> ends;  // of the shards: one past the last sample of each
+  Largest largest;
+
+  void measure(const ShardIndex& index) {
+    const ShardIndex& first = shards.front().index();
+    for (std::uint64_t i = 0; i < index.samples(); ++i) {
+      const std::uint64_t area =
+          std::uint64_t{index.height[i]} * index.width[i] * index.channels[i];
+      largest.bytes = std::max(largest.bytes, index.bytes(i));
+      largest.pixels = std::max(largest.pixels, area);
+      largest.alike &= index.height[i] == first.height[0] && index.width[i] == first.width[0];
+    }
+  }
 
   struct Place {
     const ShardReader& shard;
@@ -59,6 +71,7 @@ Dataset::Dataset(const fs::path& folder, const std::string& split)
     state_->shards.push_back(open_shard(folder, manifest, *listed, i));
     state_->ends.push_back(end += listed->shards[i].samples);
   }
+  for (const ShardReader& shard : state_->shards) state_->measure(shard.index());
 }
 
 Dataset::~Dataset() = default;
@@ -71,6 +84,9 @@ std::uint64_t Dataset::bytes() const {
   std::uint64_t sum = 0;
   for (const ShardReader& shard : state_->shards) sum += shard.index().offsets.back();
   return sum;
+}
+const Dataset::Largest& Dataset::largest() const {
+  return state_->largest;
 }
 int Dataset::classes() const {
   return static_cast<int>(state_->class_names.size());

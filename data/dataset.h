@@ -35,6 +35,13 @@ class Dataset {
 
   std::uint64_t size() const;
   std::uint64_t bytes() const;  // of all images, encoded
+  // What is the largest among the images, each measure on its own.
+  struct Largest {
+    std::uint64_t bytes = 0;   // encoded
+    std::uint64_t pixels = 0;  // decoded: height x width x channels
+    bool alike = true;         // all have one height and width
+  };
+  const Largest& largest() const;
   int classes() const;
   const std::vector<std::string>& class_names() const;
   const std::string& split() const;

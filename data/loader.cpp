@@ -13,6 +13,7 @@
 #include "data/image.h"
 #include "ops/core/arena.h"
 #include "ops/core/check.h"
+#include "ops/core/log.h"
 
 namespace convoy {
 namespace {
@@ -48,6 +49,31 @@ struct Scratch {
   ImageDecoder decoder;
   PixelsInMemory raw{{}};
   TransformScratch transform;
+  StageClock clock;
+  LoaderTimes times;  // not yet handed over
+};
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+// An image whose decoding is timed apart from what is done with its pixels.
+class TimedImage : public ImageSource {
+ public:
+  TimedImage(ImageSource& image, StageClock& clock, LoaderTimes& times)
+      : image_(image), clock_(clock), times_(times) {}
+  ImageInfo info() const override { return image_.info(); }
+  PixelView read(const Rect& part) override {
+    clock_.mark(times_.transform);
+    const PixelView view = image_.read(part);
+    clock_.mark(times_.decode);
+    return view;
+  }
+
+ private:
+  ImageSource& image_;
+  StageClock& clock_;
+  LoaderTimes& times_;
 };
 
 // The image that a sample's bytes hold.
@@ -71,13 +97,8 @@ ImageSource& source_of(const Sample& sample, std::span<const std::byte> bytes, S
 
 Shape output_shape(const Dataset& dataset, const Pipeline& pipeline) {
   require(dataset.size() > 0, ExitCode::data, dataset.split(), "holds no samples");
+  if (!dataset.largest().alike) return pipeline.output_shape(0, 0);
   const Sample first = dataset.sample(0);
-  for (std::uint64_t i = 1; i < dataset.size(); ++i) {
-    const Sample sample = dataset.sample(i);
-    if (sample.height != first.height || sample.width != first.width) {
-      return pipeline.output_shape(0, 0);
-    }
-  }
   return pipeline.output_shape(first.height, first.width);
 }
 
@@ -89,6 +110,8 @@ struct Loader::State {
   const Shape shape;
   const int filled_rows;  // of a slot, with the partner of the first one where samples are mixed
   Arena arena;
+  BadSampleWatch bad_samples;
+  const LogSpeaker speaker = log_speaker();
 
   std::mutex mutex;  // guards all below, and of `ring` everything but the rows threads have taken
   std::condition_variable_any work_wanted;  // a place was released, or the loader stops
@@ -99,7 +122,7 @@ struct Loader::State {
   std::uint64_t error_slot = ~0ull;  // no slot comes after this one
   int error_row = 0;
   int busy = 0;  // threads that hold rows
-  double wait_seconds = 0;
+  LoaderTimes times;
 
   std::vector<Scratch> scratch;       // one per thread
   std::vector<std::jthread> threads;  // last: joined before anything that they use goes
@@ -114,7 +137,10 @@ struct Loader::State {
   bool take(std::stop_token stop, Work& work);
   void fill(const Work& work, Scratch& own);
   void fill_row(Place& place, int row, Scratch& own);
-  void finish(const Work& work);
+  void load(Place& place, int row, const RowKey& key, Scratch& own);
+  void leave_empty(Place& place, int row);
+  std::span<float> image_of(Place& place, int row);
+  void finish(const Work& work, Scratch& own);
   void record_error(std::uint64_t slot, int row);
   bool settled(std::uint64_t slot);
   void open(Place& place, std::uint64_t slot);
@@ -129,6 +155,7 @@ Loader::State::State(const Dataset& data, std::vector<Pipeline> pipelines,
       row_key(std::move(rows)),
       shape(convoy::output_shape(dataset, views.at(0))),
       filled_rows(options.rows + (options.mix ? 1 : 0)),
+      bad_samples(data, {settings.bad_samples, settings.most_bad_samples, settings.seed}),
       next_slot(settings.first_slot) {
   require(options.threads > 0 && options.rows > 0 && options.ahead > 0, ExitCode::config, "loader",
           "has {} threads, {} rows a slot and {} slots ahead, all above 0 expected",
@@ -151,6 +178,7 @@ Loader::State::State(const Dataset& data, std::vector<Pipeline> pipelines,
   for (int i = 0; i < options.ahead; ++i) open(place_of(next_slot + i), next_slot + i);
   scratch.resize(options.threads);
   for (Scratch& own : scratch) {
+    own.bytes.reserve(dataset.largest().bytes);
     threads.emplace_back([this, &own](std::stop_token stop) { work(stop, own); });
   }
 }
@@ -164,10 +192,13 @@ void Loader::State::open(Place& place, std::uint64_t slot) {
 }
 
 void Loader::State::work(std::stop_token stop, Scratch& own) {
+  set_log_rank(speaker.rank, speaker.ranks);
   Work work{};
   while (take(stop, work)) {
+    const auto start = std::chrono::steady_clock::now();
     fill(work, own);
-    finish(work);
+    own.times.busy += seconds_since(start);
+    finish(work, own);
   }
 }
 
@@ -189,6 +220,8 @@ bool Loader::State::take(std::stop_token stop, Work& work) {
 }
 
 void Loader::State::fill(const Work& work, Scratch& own) {
+  if (work.first_row == 0 && options.on_begin) options.on_begin(work.place->slot);
+  own.times.rows += work.rows;
   for (int row = work.first_row; row < work.first_row + work.rows; ++row) {
     try {
       fill_row(*work.place, row, own);
@@ -199,25 +232,48 @@ void Loader::State::fill(const Work& work, Scratch& own) {
   }
 }
 
-void Loader::State::fill_row(Place& place, int row, Scratch& own) {
+std::span<float> Loader::State::image_of(Place& place, int row) {
   const auto floats = static_cast<std::size_t>(shape.elements());
-  const std::span<float> out = place.images.subspan(row * floats, floats);
+  return place.images.subspan(row * floats, floats);
+}
+
+void Loader::State::leave_empty(Place& place, int row) {
+  std::ranges::fill(image_of(place, row), 0.0f);
+  place.labels[row] = -1;
+  place.sample_ids[row] = 0;
+}
+
+void Loader::State::fill_row(Place& place, int row, Scratch& own) {
   const bool partner = row == options.rows;
-  const RowKey key = row_key(place.slot, partner ? -1 : row);
-  if (!key.present || (partner && !place.mix.on())) {
-    std::fill(out.begin(), out.end(), 0.0f);
-    place.labels[row] = -1;
-    place.sample_ids[row] = 0;
-    return;
+  RowKey key = row_key(place.slot, partner ? -1 : row);
+  if (!key.present || (partner && !place.mix.on())) return leave_empty(place, row);
+  const std::uint64_t wanted = key.index;
+  for (int attempts = 0;; ++attempts) {
+    try {
+      return load(place, row, key, own);
+    } catch (const Error& problem) {
+      bad_samples.note(key.index, key.epoch, problem);
+      if (bad_samples.policy() == BadSamples::skip) return leave_empty(place, row);
+      key.index = bad_samples.substitute(wanted, key.epoch, attempts);
+    }
   }
+}
+
+void Loader::State::load(Place& place, int row, const RowKey& key, Scratch& own) {
+  own.clock.begin_row();
   const Sample sample = dataset.sample(key.index);
-  const std::span<const std::byte> bytes = dataset.read(key.index, own.bytes);
+  const std::span<const std::byte> bytes = dataset.fetch(key.index, own.bytes);
+  own.clock.mark(own.times.read);
+  dataset.check(key.index, bytes);
+  own.clock.mark(own.times.checksum);
   place.labels[row] = sample.label;
   place.sample_ids[row] = sample.id;
   try {  // the place is text: made only for those that fail
-    ImageSource& image = source_of(sample, bytes, own);
+    TimedImage image(source_of(sample, bytes, own), own.clock, own.times);
+    own.clock.mark(own.times.decode);
     apply(views[key.view], image, {options.seed, key.epoch, sample.id}, "", shape, own.transform,
-          std::as_writable_bytes(out));
+          std::as_writable_bytes(image_of(place, row)));
+    own.clock.mark(own.times.transform);
   } catch (const Error& problem) {
     throw Error(problem.code(), dataset.place(key.index), problem.what());
   }
@@ -233,16 +289,21 @@ void Loader::State::record_error(std::uint64_t slot, int row) {
   error_row = row;
 }
 
-void Loader::State::finish(const Work& work) {
+void Loader::State::finish(const Work& work, Scratch& own) {
   std::unique_lock lock(mutex);
   Place& place = *work.place;
   place.rows_done += work.rows;
   const bool full = place.rows_done == filled_rows;
   if (full && place.mix.on() && !error) {
     lock.unlock();  // nobody else touches a full place
+    const auto start = std::chrono::steady_clock::now();
     mix_rows(place.mix, {shape, place.images, place.labels, place.soft_labels});
+    const double seconds = seconds_since(start);
+    own.times.transform += seconds;
+    own.times.busy += seconds;
     lock.lock();
   }
+  times.add(std::exchange(own.times, {}));
   --busy;
   if (full) place.state = Place::State::ready;
   if (error || place.state == Place::State::ready) slot_changed.notify_all();
@@ -281,9 +342,10 @@ Batch Loader::acquire(std::uint64_t slot) {
   if (!state.settled(slot)) {
     const auto start = std::chrono::steady_clock::now();
     state.slot_changed.wait(lock, [&] { return state.settled(slot); });
-    const std::chrono::duration<double> waited = std::chrono::steady_clock::now() - start;
-    state.wait_seconds += waited.count();
+    state.times.wait += seconds_since(start);
+    ++state.times.late;
   }
+  ++state.times.slots;
   if (slot >= state.error_slot) std::rethrow_exception(state.error);
   place.state = Place::State::acquired;
   const auto rows = static_cast<std::size_t>(state.options.rows);
@@ -306,9 +368,17 @@ void Loader::release(const Batch& batch) {
   state.work_wanted.notify_all();
 }
 
-double Loader::take_wait_seconds() {
+LoaderTimes Loader::take_times() {
   const std::lock_guard lock(state_->mutex);
-  return std::exchange(state_->wait_seconds, 0.0);
+  return std::exchange(state_->times, {});
+}
+
+Loader::Memory Loader::memory() const {
+  const Dataset::Largest& largest = state_->dataset.largest();
+  return {.threads = state_->options.threads,
+          .slots = state_->options.ahead,
+          .ring = state_->arena.size(),
+          .scratch = state_->scratch.size() * (largest.bytes + 2 * largest.pixels)};
 }
 
 }  // namespace convoy

@@ -11,7 +11,9 @@
 #include <span>
 #include <vector>
 
+#include "data/bad_samples.h"
 #include "data/dataset.h"
+#include "data/loader_times.h"
 #include "data/mix.h"
 #include "data/transform.h"
 
@@ -36,6 +38,10 @@ struct LoaderOptions {
   // as -1 is then the partner of row 0.
   std::function<Mix(std::uint64_t slot)> mix;
   int classes = 0;  // of soft labels, where samples are mixed
+  // Called by a loader thread when it begins a slot: the moment to have later ones read ahead.
+  std::function<void(std::uint64_t slot)> on_begin;
+  BadSamples bad_samples = BadSamples::fail;
+  int most_bad_samples = 100;  // different ones
 };
 
 struct Batch {
@@ -75,12 +81,22 @@ class Loader : public BatchSource {
   ~Loader() override;  // stops and joins
 
   Shape image_shape() const;  // [C, H, W]
+  // The ring, and what scratch of all threads can grow to, in bytes. Nothing else is ever taken.
+  struct Memory {
+    int threads = 0;
+    int slots = 0;
+    std::uint64_t ring = 0;
+    std::uint64_t scratch = 0;
+  };
+  Memory memory() const;
   // Waits for slot k, which is made once slot k - ahead is released. Throws the error of the first
-  // bad row for its slot and all later ones: the slots before it are still handed out, for any
-  // number of threads. Error(internal) for a slot outside the range or acquired before.
+  // row that fails for its slot and all later ones: the slots before it are still handed out, for
+  // any number of threads. Error(internal) for a slot outside the range or acquired before.
   Batch acquire(std::uint64_t slot) override;
   void release(const Batch& batch) override;
-  double take_wait_seconds() override;
+  double take_wait_seconds() override { return take_times().wait; }
+  // Since the last call.
+  LoaderTimes take_times();
 
  private:
   struct State;

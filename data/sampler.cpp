@@ -16,10 +16,6 @@ std::uint64_t taken(const SamplerOptions& options, std::uint64_t count, std::uin
   return count / options.global_batch * share + std::min(count % options.global_batch, share);
 }
 
-double mebibytes(double bytes) {
-  return bytes / (1 << 20);
-}
-
 }  // namespace
 
 Sampler::Sampler(std::uint64_t samples, std::uint64_t seed, Order order)
@@ -164,14 +160,15 @@ std::string Sampler::describe() const {
     case Order::blocked: {
       const std::uint64_t mixed =
           std::min(samples_, options_.lanes * options_.window_blocks * block_);
-      const double block_bytes =
-          static_cast<double>(total_bytes_) / static_cast<double>(samples_) * block_;
+      const double mean_mib =
+          static_cast<double>(total_bytes_) / static_cast<double>(samples_) / (1 << 20);
       return fmt::format(
           "order blocked: {} blocks of {} samples ({:.2f} MiB); a batch draws from {} lanes of {} "
           "blocks, {} samples ({:.1f} % of all); reads {:.0f} MiB ahead",
-          blocks_, block_, mebibytes(block_bytes), options_.lanes, options_.window_blocks, mixed,
+          blocks_, block_, mean_mib * static_cast<double>(block_), options_.lanes,
+          options_.window_blocks, mixed,
           100.0 * static_cast<double>(mixed) / static_cast<double>(samples_),
-          mebibytes(block_bytes * static_cast<double>(options_.window_blocks * options_.lanes)));
+          mean_mib * static_cast<double>(mixed));
     }
     case Order::full:
       break;

@@ -14,6 +14,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/bad_samples.h"
 #include "data/mix.h"
 #include "data/sampler.h"
 #include "data/transform.h"
@@ -59,13 +60,18 @@ struct DataConfig {
   int window = 16;                    // blocked: blocks that each lane mixes at once
   std::vector<double> class_weights;  // balanced: chance of each class; empty: all alike
   int prefetch = 2;                   // steps for which the system reads ahead; 0: it does not
-  std::vector<Transform> augment;     // of training images, in this order
-  std::vector<Transform> evaluate;    // of evaluation images
-  MixSettings mix;                    // mixup and CutMix of training images; off by default
-  int channels = 3;                   // 1 makes colour images grey, 3 repeats grey ones
-  std::vector<double> mean, std;      // of pixels in [0, 1]; empty: the training split's
-  int loader_threads = 0;             // per rank; 0: as many as worker threads
-  int ahead = 0;                      // micro-batches prepared per rank; 0: two steps' worth
+  // What becomes of samples that cannot be used: fail; substitute: another sample takes the row;
+  // skip: the row is empty (zeros, which batch-norm statistics see) and the loss is the mean over
+  // the others. Evaluation never substitutes: it skips.
+  BadSamples bad_samples = BadSamples::fail;
+  int max_bad_samples = 100;        // different ones that a rank bears
+  std::vector<Transform> augment;   // of training images, in this order
+  std::vector<Transform> evaluate;  // of evaluation images
+  MixSettings mix;                  // mixup and CutMix of training images; off by default
+  int channels = 3;                 // 1 makes colour images grey, 3 repeats grey ones
+  std::vector<double> mean, std;    // of pixels in [0, 1]; empty: the training split's
+  int loader_threads = 0;           // per rank; 0: as many as worker threads
+  int ahead = 0;                    // micro-batches prepared per rank; 0: two steps' worth
 };
 
 struct BatchConfig {

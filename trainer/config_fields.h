@@ -231,6 +231,11 @@ void fields(V& v, DataConfig& c) {
   v.field("window", c.window, at_least_1);
   v.field("class_weights", c.class_weights, at_least_0);
   v.field("prefetch", c.prefetch, at_least_0);
+  v.choice("bad_samples", c.bad_samples,
+           Choices<BadSamples>{{"fail", BadSamples::fail},
+                               {"substitute", BadSamples::substitute},
+                               {"skip", BadSamples::skip}});
+  v.field("max_bad_samples", c.max_bad_samples, at_least_0);
   v.transforms("augment", c.augment);
   v.transforms("evaluate", c.evaluate);
   v.section("mix", c.mix);

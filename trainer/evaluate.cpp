@@ -9,6 +9,7 @@
 #include "trainer/session.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
+#include "trainer/training_loader.h"
 #include "trainer/weights.h"
 
 namespace convoy {
@@ -180,6 +181,8 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
                        .views = panel->views,
                        .members = std::move(members),
                        .loader_threads = pool.workers(),
+                       .bad_samples = for_evaluation(config.data.bad_samples),
+                       .most_bad_samples = config.data.max_bad_samples,
                        .guesses = request.guesses});
   communicator.set_activity("evaluation", static_cast<long>(panel->report.members[0].step));
   panel->report.result = evaluator.run();

@@ -183,7 +183,9 @@ EvaluationResult Evaluator::run() {
                 {.threads = parts_.loader_threads,
                  .rows = rows_,
                  .ahead = 2 * parts_.pool.workers() + 1,
-                 .end_slot = slots.count()},
+                 .end_slot = slots.count(),
+                 .bad_samples = parts_.bad_samples,
+                 .most_bad_samples = parts_.most_bad_samples},
                 row);
 
   std::vector<double> losses(batches_);  // sums; zero for the batches of other ranks

@@ -82,6 +82,8 @@ class Evaluator {
     std::vector<Pipeline> views;
     std::vector<Member> members;
     int loader_threads = 1;
+    BadSamples bad_samples = BadSamples::fail;  // or skip
+    int most_bad_samples = 100;
     bool guesses = false;
   };
   // The references must outlive the evaluator.

@@ -18,6 +18,14 @@ using Json = nlohmann::ordered_json;
 
 constexpr auto redraw_after = std::chrono::milliseconds(200);
 
+double each_us(double seconds, std::uint64_t count) {
+  return count == 0 ? 0 : 1e6 * seconds / static_cast<double>(count);
+}
+
+double late(const LoaderTimes& times) {
+  return times.slots == 0 ? 0 : static_cast<double>(times.late) / static_cast<double>(times.slots);
+}
+
 }  // namespace
 
 std::string clock_text(double seconds) {
@@ -52,9 +60,17 @@ void Metrics::training(const TrainingMetrics& m) {
               {"step_ms", m.step_ms},
               {"data_wait_ms", m.data_wait_ms},
               {"exposed_ms", m.exposed_ms},
-              {"communication_ms", m.communication_ms}}
+              {"communication_ms", m.communication_ms},
+              {"read_us", each_us(m.loader.read, m.loader.rows)},
+              {"checksum_us", each_us(m.loader.checksum, m.loader.rows)},
+              {"decode_us", each_us(m.loader.decode, m.loader.rows)},
+              {"transform_us", each_us(m.loader.transform, m.loader.rows)},
+              {"late", late(m.loader)}}
              .dump());
   step_ms_ = m.step_ms;
+  loader_.add(m.loader);
+  total_ms_ += m.step_ms * static_cast<double>(m.steps);
+  data_wait_ms_ += m.data_wait_ms * static_cast<double>(m.steps);
   clear_live_line();
   const double left = m.step_ms / 1000 * static_cast<double>(length_.steps - m.step);
   log_info(
@@ -82,6 +98,17 @@ void Metrics::evaluation(std::uint64_t step, std::string_view split, const Evalu
       "{} after epoch {:.2f}: loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} samples, {:.1f} s)",
       split, epoch, result.loss, 100 * result.top1_share(), 100 * result.top5_share(),
       result.samples, seconds);
+}
+
+void Metrics::sum_up() const {
+  if (total_ms_ == 0) return;
+  const auto each = [&](double seconds) { return each_us(seconds, loader_.rows); };
+  log_info(
+      "data: training waited {:.2f} % of its time, for {} of {} micro-batches; an image took "
+      "{:.0f} "
+      "us of a loader thread: read {:.1f}, checksum {:.1f}, decode {:.1f}, transform {:.1f}",
+      100 * data_wait_ms_ / total_ms_, loader_.late, loader_.slots, each(loader_.busy),
+      each(loader_.read), each(loader_.checksum), each(loader_.decode), each(loader_.transform));
 }
 
 void Metrics::live(std::uint64_t step, const Interval& interval, double lr) {

@@ -80,13 +80,14 @@ void Optimizer::for_blocks(WorkerPool& pool, const Body& body) {
 }
 
 bool Optimizer::step(WorkerPool& pool, const OptimizerStep& now) {
-  double clip = 1;
+  double clip = now.gradient_scale;
   if (config_.clip_norm > 0 || config_.name == OptimizerKind::lars) measure_gradient(pool, now);
   if (config_.clip_norm > 0) {
     double sum = 0;
     for (const Squares& squares : squares_) sum += squares.other;
     if (!std::isfinite(sum)) return false;
-    clip = std::min(1.0, config_.clip_norm / (std::sqrt(sum) + 1e-6));
+    const double norm = now.gradient_scale * std::sqrt(sum);
+    clip *= std::min(1.0, config_.clip_norm / (norm + 1e-6));
   }
   const auto factor = static_cast<float>(clip);
   if (config_.name == OptimizerKind::lamb) measure_direction(pool, now, factor);

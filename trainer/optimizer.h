@@ -43,7 +43,8 @@ struct OptimizerStep {
   std::span<float> weights;
   // The sum over all lanes, already divided by the global batch. Padding of layouts is zero.
   std::span<const float> gradient;
-  std::span<float> average;  // empty: none is kept
+  double gradient_scale = 1;  // what gradients, not statistics, are to be multiplied by
+  std::span<float> average;   // empty: none is kept
 };
 
 class Optimizer {

@@ -14,6 +14,7 @@
 #include "trainer/run_folder.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
+#include "trainer/training_loader.h"
 #include "trainer/weights.h"
 
 namespace convoy {
@@ -76,7 +77,7 @@ class Session {
   std::unique_ptr<Communicator> meeting_communicator_;  // with the next: where lanes must meet
   std::optional<LaneMeeting> meeting_;
   std::optional<LaneSlots> slots_;
-  std::optional<Loader> loader_;
+  std::unique_ptr<Loader> loader_;
   std::optional<LaneWorkers> lanes_;
   std::optional<Evaluator> evaluator_;
   std::optional<Metrics> metrics_;               // rank 0
@@ -290,32 +291,12 @@ void Session::start_workers() {
       worker_lanes.push_back(reducer_->worker_lanes(worker));
     }
     slots_.emplace(worker_lanes);
-    const Sampler sampler = make_sampler(config_, *train_data_);
-    log_info("{}", sampler.describe());
-    const SampleStream stream(sampler, config_.batch.global, config_.batch.lanes);
-    const auto per_step = static_cast<std::uint64_t>(slots_->per_step());
-    const Shape images = network_->plan.images();
-    std::function<Mix(std::uint64_t)> mix;
-    if (config_.data.mix.on()) {
-      mix = [settings = config_.data.mix, seed = config_.seed, slots = *slots_,
-             height = static_cast<int>(images[2]),
-             width = static_cast<int>(images[3])](std::uint64_t slot) {
-        return draw_mix(settings, seed, slots.step(slot), height, width);
-      };
-    }
-    loader_.emplace(
-        *train_data_, make_pipeline(config_.data, config_.data.augment),
-        LoaderOptions{.threads = loader_threads,
-                      .rows = stream.rows(),
-                      .ahead = config_.data.ahead > 0 ? config_.data.ahead : 2 * slots_->per_step(),
-                      .seed = config_.seed,
-                      .first_slot = progress_.step * per_step,
-                      .end_slot = std::max(length_.steps, progress_.step) * per_step,
-                      .mix = std::move(mix),
-                      .classes = config_.model.classes},
-        [stream, slots = *slots_](std::uint64_t slot, int row) {
-          return stream.at(slots.step(slot), slots.lane(slot), row);
-        });
+    loader_ = make_training_loader({.config = config_,
+                                    .dataset = *train_data_,
+                                    .slots = *slots_,
+                                    .threads = loader_threads,
+                                    .first_step = progress_.step,
+                                    .end_step = length_.steps});
     if (config_.model.synchronised_norm) {
       meeting_.emplace(*meeting_communicator_, config_.batch.lanes, longest_meeting());
     }
@@ -339,6 +320,8 @@ void Session::start_workers() {
         .views = make_views(config_),
         .members = {{evaluation_network_->plan, weights_to_evaluate(), *evaluation_prepared_}},
         .loader_threads = loader_threads,
+        .bad_samples = for_evaluation(config_.data.bad_samples),
+        .most_bad_samples = config_.data.max_bad_samples,
     });
   });
 }
@@ -354,6 +337,8 @@ void Session::introduce() const {
            network_->plan.images().text(), config_.model.classes);
   log_info("{}: {} images to train on, {} to evaluate", config_.data.path, train_data_->size(),
            validation_data_ ? validation_data_->size() : 0);
+  log_info("{}", make_sampler(config_, *train_data_).describe());
+  log_info("{}", describe_memory(*loader_));
   if (average_) log_info("evaluates the average of weights (ema.decay {})", config_.ema.decay);
   log_info("{} steps of {} samples ({} lanes), {:.2f} epochs; seed {}; run folder {}",
            length_.steps, config_.batch.global, config_.batch.lanes,

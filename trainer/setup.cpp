@@ -93,19 +93,6 @@ Shape batch_shape(int rows, const Dataset& dataset, const Pipeline& pipeline) {
   return {rows, image[0], image[1], image[2]};
 }
 
-Sampler make_sampler(const Config& config, const Dataset& dataset) {
-  const DataConfig& data = config.data;
-  return {dataset,
-          {.order = data.order,
-           .seed = config.seed,
-           .global_batch = static_cast<std::uint64_t>(config.batch.global),
-           .lanes = static_cast<std::uint64_t>(config.batch.lanes),
-           .prefetch_steps = static_cast<std::uint64_t>(data.prefetch),
-           .block_bytes = static_cast<std::uint64_t>(data.block_mib * (1 << 20)),
-           .window_blocks = static_cast<std::uint64_t>(data.window),
-           .class_weights = data.class_weights}};
-}
-
 int choose_workers(Communicator& communicator, int wanted, int threads_per_lane, int lanes) {
   if (wanted > 0) return worker_threads(communicator, wanted, lanes);
   const int threads = worker_threads(communicator, 0, lanes * threads_per_lane);

@@ -7,7 +7,6 @@
 
 #include "cluster/communicator.h"
 #include "data/dataset.h"
-#include "data/sampler.h"
 #include "data/transform.h"
 #include "ops/backend.h"
 #include "trainer/config.h"
@@ -33,9 +32,6 @@ std::vector<Pipeline> make_views(const Config& config);
 
 // Micro-batches of `rows` of what `pipeline` makes of the data set: [rows, C, H, W].
 Shape batch_shape(int rows, const Dataset& dataset, const Pipeline& pipeline);
-
-// In which order the run shows the samples of `dataset`.
-Sampler make_sampler(const Config& config, const Dataset& dataset);
 
 // Worker threads of this rank for at most `lanes` lanes at once. Collective.
 int choose_workers(Communicator& communicator, int wanted, int threads_per_lane, int lanes);

@@ -27,7 +27,7 @@ Training::Training(const Parts& parts, Progress progress)
       step_(resumed_step_) {}
 
 TrainingOutcome Training::run() {
-  parts_.loader.take_wait_seconds();
+  parts_.loader.take_times();
   while (step_ < parts_.length.steps && !stopped_) {
     train_step();
     report_if_due();
@@ -45,8 +45,9 @@ void Training::train_step() {
 
   parts_.lanes.run(step_, parts_.stop_requested && parts_.stop_requested(step_));
   const std::span<const float> sum = parts_.reducer.wait();
-  act_on(head_of(sum));
-  update(sum);
+  const LaneScalars sums = head_of(sum);
+  act_on(sums);
+  update(sum, sums.samples);
   ++step_;
 
   const ReduceTimes times = parts_.reducer.times();
@@ -66,6 +67,7 @@ void Training::act_on(const LaneScalars& sums) {
     diverged(fmt::format("loss is not finite in {:.0f} of {} lanes", sums.non_finite,
                          parts_.config.batch.lanes));
   }
+  if (sums.samples == 0) diverged("not one sample of the batch could be used");
   if (sums.stop > 0) stopped_ = true;
   interval_.steps += 1;
   interval_.samples += sums.samples;
@@ -73,12 +75,14 @@ void Training::act_on(const LaneScalars& sums) {
   interval_.hits += sums.hits;
 }
 
-void Training::update(std::span<const float> gradient) {
+// Lanes divide by the whole batch; rows that were skipped do not count.
+void Training::update(std::span<const float> gradient, double samples) {
   const int workers = parts_.pool.workers();
   const OptimizerStep now{.number = step_,
                           .lr = lr_,
                           .weights = parts_.parameters.arena(),
                           .gradient = gradient,
+                          .gradient_scale = parts_.config.batch.global / samples,
                           .average = parts_.average ? parts_.average->arena() : std::span<float>()};
   if (!parts_.optimizer.step(parts_.pool, now)) diverged("the gradient's norm is not finite");
   parts_.pool.run([&](int worker) { parts_.prepared.refresh(worker, workers); });
@@ -90,8 +94,8 @@ void Training::report_if_due() {
     if (parts_.metrics) parts_.metrics->live(step_, interval_, lr_);
     return;
   }
-  const double waited = parts_.loader.take_wait_seconds() / parts_.pool.workers();
-  const RankTimes mine{seconds_, waited, exposed_, communication_};
+  RankTimes mine{seconds_, exposed_, communication_, parts_.loader.take_times()};
+  mine.loader.wait /= parts_.pool.workers();
   std::vector<RankTimes> all(parts_.communicator.size());
   parts_.communicator.all_gather(std::as_bytes(std::span(&mine, 1)),
                                  std::as_writable_bytes(std::span(all)));
@@ -104,24 +108,28 @@ void Training::report_if_due() {
 }
 
 TrainingMetrics Training::metrics_of(std::span<const RankTimes> ranks) const {
-  RankTimes mean;
+  RankTimes sum;
   double longest_wait = 0;
   for (const RankTimes& rank : ranks) {
-    mean.steps += rank.steps / static_cast<double>(ranks.size());
-    mean.exposed += rank.exposed / static_cast<double>(ranks.size());
-    mean.communication += rank.communication / static_cast<double>(ranks.size());
-    longest_wait = std::max(longest_wait, rank.data_wait);
+    sum.steps += rank.steps;
+    sum.exposed += rank.exposed;
+    sum.communication += rank.communication;
+    sum.loader.add(rank.loader);
+    longest_wait = std::max(longest_wait, rank.loader.wait);
   }
+  const auto count = static_cast<double>(ranks.size());
   const double to_ms = 1000.0 / static_cast<double>(interval_.steps);
   return {.step = step_,
+          .steps = interval_.steps,
           .loss = interval_.loss / interval_.samples,
           .accuracy = interval_.hits / interval_.samples,
           .lr = lr_,
-          .images_per_second = interval_.samples / mean.steps,
-          .step_ms = mean.steps * to_ms,
+          .images_per_second = interval_.samples / (sum.steps / count),
+          .step_ms = sum.steps / count * to_ms,
           .data_wait_ms = longest_wait * to_ms,
-          .exposed_ms = mean.exposed * to_ms,
-          .communication_ms = mean.communication * to_ms};
+          .exposed_ms = sum.exposed / count * to_ms,
+          .communication_ms = sum.communication / count * to_ms,
+          .loader = sum.loader};
 }
 
 // Synchronous steps go at the pace of the slowest rank, so it is worth a name.
@@ -200,6 +208,7 @@ void Training::finish() {
   }
   by_root(parts_.communicator, [&] {
     if (step_ == resumed_step_) return;
+    parts_.metrics->sum_up();
     if (saved_step_ != step_) save(Save::to_the_end);
     if (!parts_.checkpoints->wait()) save(Save::to_the_end);  // once more: this one counts
     require(parts_.checkpoints->wait(), ExitCode::storage, "checkpoint", "step {}: {}", step_,

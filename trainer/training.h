@@ -68,15 +68,15 @@ class Training {
   // One rank's seconds in the steps of an interval.
   struct RankTimes {
     double steps = 0;  // in all
-    double data_wait = 0;
     double exposed = 0;
     double communication = 0;
+    LoaderTimes loader;
   };
 
   void train_step();
   void act_on(const LaneScalars& sums);
   [[noreturn]] void diverged(std::string_view what) const;
-  void update(std::span<const float> gradient);
+  void update(std::span<const float> gradient, double samples);
   void report_if_due();
   TrainingMetrics metrics_of(std::span<const RankTimes> ranks) const;
   void warn_of_slow_rank(std::span<const RankTimes> ranks) const;

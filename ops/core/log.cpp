@@ -10,11 +10,7 @@
 namespace convoy {
 namespace {
 
-struct Speaker {
-  int rank = 0;
-  int ranks = 1;
-};
-thread_local Speaker speaker;
+thread_local LogSpeaker speaker;
 
 struct Sinks {
   std::mutex mutex;
@@ -48,6 +44,10 @@ spdlog::level::level_enum to_spdlog(LogLevel level) {
 }
 
 }  // namespace
+
+LogSpeaker log_speaker() {
+  return speaker;
+}
 
 void set_log_rank(int rank, int ranks) {
   speaker = {rank, ranks};

@@ -12,7 +12,12 @@ namespace convoy {
 
 enum class LogLevel { info, warning, error };
 
-// Who speaks in this process (or, with ranks as threads, in this thread).
+// Who speaks in this thread: threads of their own have to be told.
+struct LogSpeaker {
+  int rank = 0;
+  int ranks = 1;
+};
+LogSpeaker log_speaker();
 void set_log_rank(int rank, int ranks);
 // Also append every line to this file from now on. An empty path closes it.
 void set_log_file(const std::filesystem::path& path);

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -289,23 +290,26 @@ TEST_F(LoaderTest, MisuseIsAnError) {
             "loader: has 0 threads, 6 rows a slot and 4 slots ahead, all above 0 expected");
 }
 
-// Copies the shards and flips a bit of the image at `index`.
-fs::path damaged_copy(const fs::path& shards, const Dataset& dataset, std::uint64_t index) {
-  const fs::path copy = shards.string() + ".damaged";
-  fs::remove_all(copy);
-  fs::copy(shards, copy);
+// Flips a bit of the image at `index`, as `dataset` knows it, in a copy of its shards.
+void damage(const fs::path& copy, const Dataset& dataset, std::uint64_t index) {
   std::vector<std::byte> buffer;
   const auto bytes = dataset.read(index, buffer);
   const std::string needle(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string place = dataset.place(index);
-  const fs::path shard =
-      copy / place.substr(place.rfind('/', place.find('[')) + 1,
-                          place.find('[') - place.rfind('/', place.find('[')) - 1);
+  const fs::path shard = copy / place.substr(0, place.find('['));
   std::string text = read_file(shard);
   const std::size_t at = text.find(needle);
-  EXPECT_NE(at, text.npos);
+  ASSERT_NE(at, text.npos);
   text[at + needle.size() / 2] ^= 1;
   std::ofstream(shard, std::ios::binary).write(text.data(), std::ssize(text));
+}
+
+fs::path damaged_copy(const fs::path& shards, const Dataset& dataset,
+                      const std::vector<std::uint64_t>& indices) {
+  const fs::path copy = shards.string() + ".damaged";
+  fs::remove_all(copy);
+  fs::copy(shards, copy);
+  for (const std::uint64_t index : indices) damage(copy, dataset, index);
   return copy;
 }
 
@@ -313,7 +317,7 @@ TEST_F(LoaderTest, ErrorsNameTheImageAndSparesTheSlotsBefore) {
   const auto in_order = [](std::uint64_t slot, int row) {
     return RowKey{.index = (slot * 6 + row) % samples};
   };
-  const Dataset damaged(damaged_copy(folder_ / "shards", dataset_, 27), "train");
+  const Dataset damaged(damaged_copy(folder_ / "shards", dataset_, {27}), "train");
   std::set<std::string> messages;
   for (const int threads : {1, 2, 3, 5}) {
     for (int round = 0; round < 5; ++round) {
@@ -326,6 +330,129 @@ TEST_F(LoaderTest, ErrorsNameTheImageAndSparesTheSlotsBefore) {
   }
   ASSERT_EQ(messages.size(), 1u) << testing::PrintToString(messages);
   EXPECT_NE(messages.begin()->find(damaged.place(27)), std::string::npos) << *messages.begin();
+}
+
+RowKey in_order(std::uint64_t slot, int row) {
+  return {.index = (slot * 6 + row) % samples, .epoch = static_cast<std::uint32_t>(slot / 7)};
+}
+
+// The rows of slots 0 to 13 by (slot, row), as bytes.
+struct Row {
+  std::vector<float> image;
+  std::int32_t label;
+  std::uint64_t id;
+  bool operator==(const Row&) const = default;
+};
+std::vector<Row> rows_of(Loader& loader) {
+  std::vector<Row> rows;
+  for (std::uint64_t slot = 0; slot < 14; ++slot) {
+    const Batch batch = loader.acquire(slot);
+    for (std::size_t row = 0; row < 6; ++row) {
+      const auto image = batch.images.subspan(row * 768, 768);
+      rows.push_back({{image.begin(), image.end()}, batch.labels[row], batch.sample_ids[row]});
+    }
+    loader.release(batch);
+  }
+  return rows;
+}
+
+TEST_F(LoaderTest, BadSamplesAreSkipped) {
+  Loader whole(dataset_, pipeline(), options(2), in_order);
+  std::vector<Row> expected = rows_of(whole);
+  for (const std::size_t bad : {5, 27, 5 + samples, 27 + samples}) {
+    expected[bad] = {std::vector<float>(768), -1, 0};
+  }
+  const Dataset damaged(damaged_copy(folder_ / "shards", dataset_, {5, 27}), "train");
+  for (const int threads : {1, 3}) {
+    LoaderOptions skip = options(threads);
+    skip.bad_samples = BadSamples::skip;
+    skip.most_bad_samples = 2;
+    Loader loader(damaged, pipeline(), skip, in_order);
+    EXPECT_TRUE(rows_of(loader) == expected) << threads;
+  }
+}
+
+TEST_F(LoaderTest, BadSamplesAreReplacedByTheSameOnesEverywhere) {
+  std::vector<std::uint64_t> bad;
+  for (std::uint64_t i = 0; i < samples; i += 2)
+    bad.push_back(i);  // so that substitutes are bad too
+  const Dataset damaged(damaged_copy(folder_ / "shards", dataset_, bad), "train");
+  Loader whole(dataset_, pipeline(), options(2), in_order);
+  const std::vector<Row> clean = rows_of(whole);
+  std::vector<std::vector<Row>> found;
+  for (const int threads : {1, 2, 5}) {
+    LoaderOptions replace = options(threads);
+    replace.bad_samples = BadSamples::substitute;
+    Loader loader(damaged, pipeline(), replace, in_order);
+    found.push_back(rows_of(loader));
+  }
+  EXPECT_TRUE(found[0] == found[1]);
+  EXPECT_TRUE(found[0] == found[2]);
+  // Another share of the rows, as on another rank: the same substitutes.
+  LoaderOptions other = options(1);
+  other.bad_samples = BadSamples::substitute;
+  Loader shifted(damaged, pipeline(), other,
+                 [](std::uint64_t slot, int row) { return in_order((slot + 3) % 14, row); });
+  const std::vector<Row> moved = rows_of(shifted);
+  std::set<std::uint64_t> substitutes;
+  for (std::size_t i = 0; i < clean.size(); ++i) {
+    EXPECT_TRUE(moved[(i + 66) % 84] == found[0][i]) << i;
+    const std::uint64_t id = found[0][i].id;
+    EXPECT_EQ(found[0][i].label, dataset_.sample(id).label);
+    EXPECT_EQ(id % 2, 1u);
+    if (i % samples % 2 == 1) {
+      EXPECT_TRUE(found[0][i] == clean[i]) << i;
+    } else {
+      substitutes.insert(id);
+    }
+  }
+  EXPECT_GT(substitutes.size(), 12u);
+}
+
+TEST_F(LoaderTest, TooManyBadSamplesAreAnError) {
+  const Dataset damaged(damaged_copy(folder_ / "shards", dataset_, {5, 27, 30}), "train");
+  for (const BadSamples policy : {BadSamples::skip, BadSamples::substitute}) {
+    LoaderOptions two = options(1);
+    two.bad_samples = policy;
+    two.most_bad_samples = 2;
+    Loader loader(damaged, pipeline(), two, in_order);
+    const std::string error = error_of(ExitCode::data, [&] { rows_of(loader); });
+    EXPECT_TRUE(
+        error.starts_with("data.max_bad_samples: more than 2 bad samples, the last of them "
+                          "train-0000"))
+        << error;
+  }
+  // What is not the data's fault is never covered up.
+  LoaderOptions skip = options(1);
+  skip.bad_samples = BadSamples::skip;
+  Pipeline none = pipeline();
+  Loader loader(dataset_, none, skip,
+                [](std::uint64_t, int) -> RowKey { fail(ExitCode::config, "here", "wrong"); });
+  EXPECT_EQ(error_of(ExitCode::config, [&] { loader.acquire(0); }), "here: wrong");
+}
+
+TEST_F(LoaderTest, TellsWhereItsTimeGoesAndWhatItTakes) {
+  LoaderOptions some = options(2);
+  std::atomic<std::uint64_t> begun{0};
+  some.on_begin = [&](std::uint64_t slot) { begun += slot; };
+  Loader loader(dataset_, pipeline(), some, in_order);
+  digests(loader, 0, 15);
+  const LoaderTimes times = loader.take_times();
+  EXPECT_EQ(times.rows, 90u);
+  EXPECT_EQ(times.slots, 15u);
+  EXPECT_LE(times.late, 15u);
+  EXPECT_GT(times.read, 0);
+  EXPECT_GT(times.checksum, 0);
+  EXPECT_GT(times.decode, 0);
+  EXPECT_GT(times.transform, 0);
+  EXPECT_GT(times.busy, 0);
+  EXPECT_EQ(loader.take_times().rows, 0u);
+  EXPECT_EQ(begun, 14u * 15 / 2);
+  const Loader::Memory memory = loader.memory();
+  EXPECT_EQ(memory.ring, 4u * 6 * 768 * sizeof(float));
+  EXPECT_EQ(memory.scratch, 2 * (dataset_.largest().bytes + 2 * dataset_.largest().pixels));
+  EXPECT_EQ(dataset_.largest().pixels, 768u);
+  EXPECT_TRUE(dataset_.largest().alike);
 }
 
 TEST_F(LoaderTest, TransformErrorsNameTheImage) {

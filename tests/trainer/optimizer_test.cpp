@@ -426,6 +426,35 @@ TEST_P(Bits, AreTheSameForAnyNumberOfThreads) {
   }
 }
 
+// Scaled by a power of two, so that no rounding differs; statistics are not.
+TEST_P(Bits, AScaledGradientIsTheScaledGradient) {
+  for (const double clip_norm : {0.0, 20.0}) {
+    const OptimizerConfig config{.name = GetParam(), .weight_decay = 1e-2, .clip_norm = clip_norm};
+    std::vector<std::vector<float>> found;
+    for (const double scale : {1.0, 4.0}) {
+      Optimizer optimizer(config, two_layers(), arena_floats, 4);
+      WorkerPool pool(2, 1);
+      std::vector<float> weights = noise(0, arena_floats);
+      for (std::uint64_t step = 0; step < 2; ++step) {
+        std::vector<float> gradient = noise(step + 1, arena_floats);
+        for (const PlacedParameter& p : two_layers()) {
+          if (is_statistic(p.role)) continue;
+          for (std::size_t i = p.offset; i < p.offset + p.floats; ++i) {
+            gradient[i] *= static_cast<float>(4 / scale);
+          }
+        }
+        ASSERT_TRUE(optimizer.step(pool, {.number = step,
+                                          .lr = 0.1,
+                                          .weights = weights,
+                                          .gradient = gradient,
+                                          .gradient_scale = scale}));
+      }
+      found.push_back(weights);
+    }
+    EXPECT_EQ(found[0], found[1]) << "clip_norm " << clip_norm;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Kinds, Bits, testing::Values(sgd, lars, adam, adamw, lamb),
                          [](const auto& kind) { return to_text(kind.param); });
 

@@ -4,8 +4,10 @@
 
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "data/dataset.h"
 #include "ops/core/file.h"
 #include "ops/core/log.h"
 #include "tests/support/ranks.h"
@@ -179,6 +181,40 @@ TEST_F(SessionTest, DeepNetworksGiveOneResultToo) {
       EXPECT_TRUE(bytes_of(name(ranks), 2) == bytes_of(name(1), 2)) << name(ranks);
     }
   }
+}
+
+// Flips a bit of one image in each of the splits.
+void damage(const fs::path& data) {
+  for (const std::string split : {"train", "validation"}) {
+    std::vector<std::byte> buffer;
+    const Dataset dataset(data, split);
+    const auto bytes = dataset.read(7, buffer);
+    const std::string_view needle(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string place = dataset.place(7);
+    const fs::path shard = data / place.substr(0, place.find('['));
+    std::string text = read_file(shard);
+    text.at(text.find(needle)) ^= 1;
+    std::ofstream(shard, std::ios::binary) << text;
+  }
+}
+
+TEST_F(SessionTest, BadSamplesAreBorneAlikeOnAnyRanks) {
+  const fs::path damaged = folder_->path() / "damaged";
+  fs::copy(folder_->path() / "data", damaged, fs::copy_options::recursive);
+  damage(damaged);
+  const std::string path = "data.path=" + damaged.string();
+  EXPECT_THROW(train_on(1, config("failed", {path})), Error);
+  EXPECT_EQ(status_of("failed")["code"], 65);
+  for (const std::string policy : {"skip", "substitute"}) {
+    const auto name = [&](int ranks) { return fmt::format("{}{}", policy, ranks); };
+    for (const int ranks : {1, 2, 4}) {
+      const TrainingOutcome outcome =
+          train_on(ranks, config(name(ranks), {path, "data.bad_samples=" + policy}));
+      EXPECT_EQ(outcome.evaluation->samples, 22u);
+      EXPECT_TRUE(bytes_of(name(ranks)) == bytes_of(name(1))) << name(ranks);
+    }
+  }
+  EXPECT_FALSE(bytes_of("skip1") == bytes_of("substitute1"));
 }
 
 TEST_F(SessionTest, AnotherSeedOrNumberOfLanesGivesAnotherResult) {
