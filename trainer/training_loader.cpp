@@ -5,12 +5,15 @@
 #include <algorithm>
 #include <utility>
 
+#include "ops/core/check.h"
 #include "trainer/setup.h"
 
 namespace convoy {
 
 Sampler make_sampler(const Config& config, const Dataset& dataset) {
   const DataConfig& data = config.data;
+  require(data.class_weights.empty() || data.order == Order::balanced, ExitCode::config,
+          "data.class_weights", "given, but data.order is not balanced");
   return {dataset,
           {.order = data.order,
            .seed = config.seed,
@@ -70,8 +73,9 @@ std::string describe_memory(const Loader& loader) {
   const Loader::Memory memory = loader.memory();
   const auto mebibytes = [](std::uint64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
   return fmt::format(
-      "loader: {} threads; the next {} micro-batches in {:.1f} MiB, scratch of at most {:.1f} MiB",
-      memory.threads, memory.slots, mebibytes(memory.ring), mebibytes(memory.scratch));
+      "loader: {} thread{}; the next {} micro-batches in {:.1f} MiB, scratch of at most {:.1f} MiB",
+      memory.threads, memory.threads == 1 ? "" : "s", memory.slots, mebibytes(memory.ring),
+      mebibytes(memory.scratch));
 }
 
 }  // namespace convoy

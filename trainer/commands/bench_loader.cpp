@@ -66,13 +66,18 @@ class LoaderBench {
   }
 
   void run() {
-    const auto first = loader(request_.threads.front(), request_.from_step, request_.from_step);
+    const Clock::time_point start = Clock::now();
+    const auto first = loader(request_.threads.front(), request_.from_step, request_.from_step + 1);
+    first->release(first->acquire(slots_.slot(request_.from_step, lanes_.begin)));
+    const double seek = seconds_since(start);
     say(fmt::format("{}: {} images of {} classes, {:.1f} MiB, opened in {:.2f} s; {} ranks",
                     request_.config.data.path, dataset_->size(), dataset_->classes(),
                     static_cast<double>(dataset_->bytes()) / (1 << 20), opened_,
                     communicator_.size()));
     say(make_sampler(request_.config, *dataset_).describe());
     say(describe_memory(*first));
+    say(fmt::format("first micro-batch of step {} after {:.1f} ms", request_.from_step,
+                    1000 * seek));
     say(fmt::format("digest of steps {} to {}: {}", request_.from_step,
                     request_.from_step + request_.digest_steps - 1, digest()));
     say(fmt::format("\n{:>7} {:>10} {:>8}   {:>9} {:>9} {:>9} {:>9} {:>9}  {:>9}", "threads",
