@@ -271,7 +271,7 @@ Shape Pipeline::output_shape(std::uint32_t height, std::uint32_t width) const {
 
 void apply(const Pipeline& pipeline, ImageSource& image, const DrawKey& key, std::string_view place,
            const Shape& out_shape, TransformScratch& scratch, std::span<std::byte> out) {
-  Canvas canvas(image, pipeline.channels, pipeline.whole_decode, scratch.canvas);
+  Canvas canvas(image, pipeline.channels, !pipeline.partial_decode, scratch.canvas);
   Apply apply_to(canvas, pipeline.normalize, key, place, scratch.repainted);
   for (const Transform& transform : pipeline.transforms) std::visit(apply_to, transform);
   require(canvas.height() == out_shape[1] && canvas.width() == out_shape[2], ExitCode::data, place,

@@ -41,7 +41,7 @@ struct Pipeline {
   // repeats grey ones.
   int channels = 3;
   PixelFormat format;
-  bool whole_decode = false;  // of JPEG, though not all of it is seen: the same bits, slower
+  bool partial_decode = true;  // of JPEG, where only a part is seen; without: the same bits, slower
 
   // [channels, H, W] of the output; Error(config) unless the transforms fix a size or all samples
   // have `height` x `width`.

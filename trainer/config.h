@@ -70,8 +70,9 @@ struct DataConfig {
   MixSettings mix;                  // mixup and CutMix of training images; off by default
   int channels = 3;                 // 1 makes colour images grey, 3 repeats grey ones
   std::vector<double> mean, std;    // of pixels in [0, 1]; empty: the training split's
-  int loader_threads = 0;           // per rank; 0: as many as worker threads
-  int ahead = 0;                    // micro-batches prepared per rank; 0: two steps' worth
+  bool partial_decode = true;  // of JPEGs, where only a part is seen; false: the same bits, slower
+  int loader_threads = 0;      // per rank; 0: as many as worker threads
+  int ahead = 0;               // micro-batches prepared per rank; 0: two steps' worth
 };
 
 struct BatchConfig {

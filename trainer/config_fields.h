@@ -242,6 +242,7 @@ void fields(V& v, DataConfig& c) {
   v.field("channels", c.channels, {.min = 1, .max = 3});
   v.field("mean", c.mean);
   v.field("std", c.std, above_0);
+  v.field("partial_decode", c.partial_decode);
   v.field("loader_threads", c.loader_threads, at_least_0);
   v.field("ahead", c.ahead, at_least_0);
 }

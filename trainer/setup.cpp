@@ -49,7 +49,9 @@ void complete(Config& config, const Dataset& train) {
 }
 
 Pipeline make_pipeline(const DataConfig& config, const std::vector<Transform>& transforms) {
-  Pipeline pipeline{.transforms = transforms, .channels = config.channels};
+  Pipeline pipeline{.transforms = transforms,
+                    .channels = config.channels,
+                    .partial_decode = config.partial_decode};
   for (std::size_t c = 0; c < config.mean.size(); ++c) {
     pipeline.normalize.mean[c] = static_cast<float>(config.mean[c]);
     pipeline.normalize.std[c] = static_cast<float>(config.std[c]);
