@@ -13,6 +13,8 @@ median of the rounds' ratios to the better variant; and the most memory that eac
                               also loaded from shards of synthetic JPEG files) and for the sum over ranks
     ./dev bench inference     the forward pass of the folded network
     ./dev bench ops           the step of convoy by class of operator, beside the machine's roofline
+    ./dev bench decode --images FOLDER_OR_TAR
+                              JPEG files to what the first layer reads, beside Pillow's and FFCV's
 
     options: [--model resnet50 ...] [--layout 1x2 --layout 2x1] [--rounds 5] [--seconds 4] [--batch 16 ...]
 
@@ -30,6 +32,8 @@ import subprocess
 import sys
 import time
 
+import decoding
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "benchmarks"
 PEER = ROOT / "benchmarks" / "peers" / "pytorch_train.py"
@@ -42,17 +46,20 @@ MODELS = ["resnet50", "resnet18", "resnet18_cifar", "mobilenet_v1", "vgg11", "re
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", nargs="?", choices=("train", "inference", "ops"), default="train")
+    parser.add_argument("what", nargs="?", choices=("train", "inference", "ops", "decode"), default="train")
     parser.add_argument("--model", action="append", choices=MODELS, help="all")
     parser.add_argument("--layout", action="append", metavar="RxT", help="ranks x threads (1x2 and 2x1)")
     parser.add_argument("--batch", action="append", type=int,
                         help="global batch; the best of several (128 for small images, else 16, 32, 64)")
     parser.add_argument("--rounds", type=int, default=5, help="(5)")
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement (4)")
+    parser.add_argument("--images", help="of `decode`: a folder or a tar of JPEG files")
     parser.add_argument("--variant", action="append", help="of the peer, instead of the two fastest")
     parser.add_argument("--peer-python", default=os.environ.get("CONVOY_PEER_PYTHON", "python3"),
                         help="a Python that has torch")
     args = parser.parse_args()
+    if args.what == "decode" and not args.images:
+        parser.error("decode needs --images")
     args.model = args.model or MODELS
     layouts = args.layout or (["1x2", "2x1"] if args.what == "train" else ["1x2"])
     args.layout = [tuple(map(int, text.split("x"))) for text in layouts]
@@ -264,6 +271,8 @@ def main():
     args = arguments()
     if args.what == "ops":
         operators(args)
+    elif args.what == "decode":
+        decoding.compare(args)
     else:
         compare(args)
 

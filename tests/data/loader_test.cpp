@@ -132,6 +132,20 @@ TEST_F(LoaderTest, FillsEachRowWithItsSample) {
   }
 }
 
+// Decoding no more than what is seen changes no bit, for any number of threads.
+TEST_F(LoaderTest, PartialDecodingGivesTheSameBits) {
+  Pipeline partial = pipeline();
+  partial.transforms = {RandomResizedCrop{.size = 8}, HorizontalFlip{}};
+  Pipeline whole = partial;
+  whole.partial_decode = false;
+  Loader reference(dataset_, whole, options(1), row_key);
+  const auto expected = digests(reference, 0, 15);
+  for (const int threads : {1, 2, 4}) {
+    Loader loader(dataset_, partial, options(threads), row_key);
+    EXPECT_EQ(digests(loader, 0, 15), expected) << threads << " threads";
+  }
+}
+
 TEST_F(LoaderTest, ThreadsAndRingDoNotChangeTheResult) {
   Loader reference(dataset_, pipeline(), options(1), row_key);
   const auto expected = digests(reference, 0, 15);

@@ -3,9 +3,11 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <map>
 
+#include "data/jpeg.h"
 #include "ops/core/check.h"
 #include "tests/data/images.h"
 
@@ -279,6 +281,69 @@ TEST(Transform, DrawsDependOnTheKeyAlone) {
     }
   }
   EXPECT_LE(same, 4);  // of 60, with 81 * 2 outcomes
+}
+
+// From encoded bytes: a part of them, all of them, and pixels in memory give the same.
+TEST(Transform, WhatIsNotSeenNeedNotBeDecoded) {
+  const std::vector<Pipeline> pipelines{
+      {.transforms = {RandomResizedCrop{.size = 40}, HorizontalFlip{}}},
+      {.transforms = {Resize{70}, CenterCrop{48}}},
+      {.transforms = {HorizontalFlip{}, CenterCrop{60}, ResizeExact{20, 90}, CenterCrop{30}}},
+      {.transforms = {PadAndCrop{140, 20}, HorizontalFlip{}}},
+      {.transforms = {ResizeExact{50, 60}, HorizontalFlip{}, Resize{33}, PadAndCrop{36, 4}}},
+      {.transforms = {RandomResizedCrop{.size = 24}}, .channels = 1},
+  };
+  for (const int channels : {1, 3}) {
+    const auto bytes = encode_jpeg(noise_image(131, 177, channels), 70);
+    ImageDecoder decoder;
+    Image whole;
+    decoder.decode(bytes, "", whole);
+    for (std::uint64_t i = 0; i < 20 * pipelines.size(); ++i) {
+      Pipeline pipeline = pipelines[i % pipelines.size()];
+      const Result expected = run(pipeline, whole, {.sample_id = i});
+      for (const bool partial : {true, false}) {
+        pipeline.partial_decode = partial;
+        TransformScratch scratch;
+        std::vector<float> values(expected.values.size());
+        decoder.open(bytes, "");
+        apply(pipeline, decoder, {.sample_id = i}, "", expected.shape, scratch,
+              std::as_writable_bytes(std::span(values)));
+        EXPECT_EQ(values, expected.values) << "pipeline " << i % pipelines.size();
+      }
+    }
+  }
+}
+
+// As floats in planes they are tested above; the others follow from those, value by value.
+TEST(Transform, WritesEveryFormat) {
+  const Image image = noise_image(11, 13, 3);
+  Pipeline pipeline{.transforms = {CenterCrop{12}, HorizontalFlip{1}, Cutout{3}},
+                    .normalize = {{0.485f, 0.456f, 0.406f}, {0.229f, 0.224f, 0.225f}}};
+  const Result planes = run(pipeline, image);
+  const Shape shape = planes.shape;
+  TransformScratch scratch;
+  for (const PixelType type : {PixelType::f32, PixelType::bf16, PixelType::u8}) {
+    for (const bool interleaved : {false, true}) {
+      pipeline.format = {type, interleaved};
+      std::vector<std::byte> out(shape.elements() * size_of(type));
+      PixelsInMemory source(view_of(image));
+      apply(pipeline, source, {}, "", shape, scratch, out);
+      for (int i = 0; i < shape.elements(); ++i) {
+        const int c = i / 144, at = interleaved ? i % 144 * 3 + c : i;
+        const float value = planes.values[i];
+        if (type == PixelType::u8) {
+          const float pixel =
+              (value * pipeline.normalize.std[c] + pipeline.normalize.mean[c]) * 255;
+          EXPECT_EQ(std::to_integer<int>(out[at]), std::lround(pixel));
+        } else if (type == PixelType::f32) {
+          EXPECT_EQ(reinterpret_cast<const float*>(out.data())[at], value);
+        } else {  // the nearest of the numbers with eight significant bits
+          const std::uint32_t bits = reinterpret_cast<const std::uint16_t*>(out.data())[at] << 16;
+          EXPECT_NEAR(std::bit_cast<float>(bits), value, std::abs(value) / 256);
+        }
+      }
+    }
+  }
 }
 
 // A flip before a crop, and a crop of a padded crop, equal the same done step by step on pixels.
