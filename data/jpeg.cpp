@@ -31,8 +31,11 @@ struct JpegDecoder::State {
   // Leaves the codec ready to start decompressing.
   ImageInfo read_header(std::span<const std::byte> bytes, std::string_view place) {
     const auto* data = reinterpret_cast<const unsigned char*>(bytes.data());
-    jpeg_abort_decompress(&codec);  // where an image was refused after its header
     if (!guarded(errors, [&] {
+          // Made anew: it would lend the tables of one image to the next, where that has none.
+          jpeg_destroy_decompress(&codec);
+          jpeg_create_decompress(&codec);
+          codec.progress = &progress;
           jpeg_mem_src(&codec, data, bytes.size());
           jpeg_read_header(&codec, TRUE);
         })) {

@@ -39,6 +39,21 @@ std::vector<std::byte> bytes_of(std::string_view text) {
   return {bytes.begin(), bytes.end()};
 }
 
+// The library keeps the tables of one image for the next.
+TEST(Decode, DoesNotRememberTables) {
+  std::vector<std::byte> bare = from_hex(colour_jpeg);
+  const std::vector<std::byte> start = from_hex("ffdb0043");
+  for (int table = 0; table < 2; ++table) {
+    const auto at = std::search(bare.begin(), bare.end(), start.begin(), start.end());
+    ASSERT_NE(at, bare.end());
+    bare.erase(at, at + 2 + 67);
+  }
+  ImageDecoder decoder;
+  Image image;
+  decoder.decode(from_hex(colour_jpeg), "x", image);
+  EXPECT_THROW(decoder.decode(bare, "x", image), Error);
+}
+
 TEST(Jpeg, DecodesToPillowsPixels) {
   ImageDecoder decoder;
   Image image;
