@@ -65,6 +65,7 @@ struct PackReport {
 // cannot be written.
 PackReport pack(SourceOptions source, const PackOptions& options, const PackGroup& group = {});
 
+// `labels` may be empty.
 inline PackReport pack(const std::filesystem::path& source, const std::filesystem::path& labels,
                        const PackOptions& options) {
   return pack({.path = source, .labels = labels}, options);

@@ -13,6 +13,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t start_bytes = 4096;
+constexpr std::size_t max_class_name_bytes = 1024;  // shards pad all names to the longest
 
 std::unique_ptr<Source> open_folder(const SourceOptions& options) {
   const fs::path inside = options.path / options.inside;
@@ -43,16 +44,16 @@ bool is_text(std::span<const std::byte> start) {
   });
 }
 
-}  // namespace
-
-std::unique_ptr<Source> open_source(const SourceOptions& options) {
+std::unique_ptr<Source> open_any(const SourceOptions& options) {
   const std::string place = options.path.string();
-  require(fs::exists(options.path), ExitCode::data, place, "does not exist");
+  std::error_code error;
+  const fs::file_status status = fs::status(options.path, error);
+  require(fs::exists(status), ExitCode::data, place, "does not exist");
   require(options.label_map.empty() || !options.unlabelled, ExitCode::usage, place,
           "labels to translate, and no labels: choose one");
   require(options.labels.empty() || !options.unlabelled, ExitCode::usage, place,
           "labels in {}, and no labels: choose one", options.labels.string());
-  if (fs::is_directory(options.path)) return open_folder(options);
+  if (fs::is_directory(status)) return open_folder(options);
 
   std::vector<std::byte> start(start_bytes);
   start.resize(Unzipped(options.path).read(start));
@@ -70,6 +71,19 @@ std::unique_ptr<Source> open_source(const SourceOptions& options) {
           expected);
   require(is_text(start), ExitCode::data, place, "is of no known kind, {}", expected);
   return listed_files(options);
+}
+
+}  // namespace
+
+std::unique_ptr<Source> open_source(const SourceOptions& options) {
+  auto source = open_any(options);
+  for (const std::string& name : source->class_names()) {
+    require(name.size() <= max_class_name_bytes && !has_control_characters(name), ExitCode::data,
+            options.path.string(),
+            "has a class whose name has control characters or more than {} bytes",
+            max_class_name_bytes);
+  }
+  return source;
 }
 
 }  // namespace convoy

@@ -52,6 +52,8 @@ class FolderFiles : public DiskFiles {
       } else if (at->is_directory()) {
         if (at.depth() == 0) folders_.insert(name);
       } else {
+        require(!has_control_characters(name), ExitCode::data, root.string(),
+                "has a file whose name has control characters");
         names_.push_back(name);
       }
     }

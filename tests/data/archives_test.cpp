@@ -275,6 +275,15 @@ TEST_F(Archives, FolderWithoutLabels) {
       HasSubstr("and no labels: choose one"));
 }
 
+TEST_F(Archives, RefuseNamesThatBreakALine) {
+  write("x/cat\nand/a.jpg", "a");
+  EXPECT_THAT(error({.path = folder.path() / "x"}), HasSubstr("control characters"));
+  write("y/cat/a\tb.jpg", "a");
+  EXPECT_THAT(error({.path = folder.path() / "y"}), HasSubstr("y: has a file whose name has"));
+  const fs::path csv = write("list.csv", "a.jpg," + std::string(2000, 'c') + "\n");
+  EXPECT_THAT(error({.path = csv}), HasSubstr("or more than 1024 bytes"));
+}
+
 TEST_F(Archives, NameWhatTheyAreNot) {
   EXPECT_THAT(error({.path = write("x.tar", text_from_hex(colour_png))}),
               HasSubstr("x.tar: is a PNG image, expected a folder or tar of images"));
