@@ -30,32 +30,39 @@ std::int64_t pixel_at(double position) {
   return position < 0 ? -1 : static_cast<std::int64_t>(position);
 }
 
-void copy_pixel(const Image& from, std::int64_t x, std::int64_t y, std::uint8_t* out) {
-  const int channels = from.channels;
-  const std::uint8_t* pixel = from.pixels.data() + (y * from.width + x) * channels;
-  for (int c = 0; c < channels; ++c) out[c] = pixel[c];
-}
+// The source, by value: what is written to bytes could otherwise have changed it.
+template <int channels>
+struct Source {
+  explicit Source(const Image& image)
+      : pixels(image.pixels.data()), height(image.height), width(image.width) {}
 
-bool inside(const Image& image, std::int64_t x, std::int64_t y) {
-  return x >= 0 && x < image.width && y >= 0 && y < image.height;
-}
+  void copy(std::int64_t x, std::int64_t y, std::uint8_t* out) const {
+    if (x < 0 || x >= width || y < 0 || y >= height) return;
+    const std::uint8_t* pixel = pixels + (y * width + x) * channels;
+    for (int c = 0; c < channels; ++c) out[c] = pixel[c];
+  }
+
+  const std::uint8_t* pixels;
+  std::int64_t height, width;
+};
 
 // Without rotation or shear Pillow adds up steps in floating point,
-void scale_nearest(const Image& from, const AffineMatrix& m, Image& to) {
+template <int channels>
+void scale_nearest(const Source<channels> from, const AffineMatrix m, std::uint8_t* out) {
   double y_in = m[5] + m[4] * 0.5;
-  for (int y = 0; y < to.height; ++y, y_in += m[4]) {
+  for (std::int64_t y = 0; y < from.height; ++y, y_in += m[4]) {
+    const std::int64_t row = pixel_at(y_in);
     double x_in = m[2] + m[0] * 0.5;
-    for (int x = 0; x < to.width; ++x, x_in += m[0]) {
-      const std::int64_t sx = pixel_at(x_in), sy = pixel_at(y_in);
-      if (!inside(from, sx, sy)) continue;
-      copy_pixel(from, sx, sy, &to.pixels[(std::size_t(y) * to.width + x) * to.channels]);
+    for (std::int64_t x = 0; x < from.width; ++x, x_in += m[0], out += channels) {
+      from.copy(pixel_at(x_in), row, out);
     }
   }
 }
 
 // otherwise in fixed point with 16 fractional bits. (Beyond 32,768 pixels it takes floating point
 // again, where this does not.)
-void warp_nearest(const Image& from, const AffineMatrix& m, Image& to) {
+template <int channels>
+void step_nearest(const Source<channels> from, const AffineMatrix m, std::uint8_t* out) {
   const auto fixed = [](double x) {
     return static_cast<std::int64_t>(std::floor(x * 65536.0 + 0.5));
   };
@@ -63,32 +70,44 @@ void warp_nearest(const Image& from, const AffineMatrix& m, Image& to) {
   const std::int64_t down_x = fixed(m[1]), down_y = fixed(m[4]);
   std::int64_t row_x = fixed(m[2] + m[0] * 0.5 + m[1] * 0.5);
   std::int64_t row_y = fixed(m[5] + m[3] * 0.5 + m[4] * 0.5);
-  std::uint8_t* out = to.pixels.data();
-  for (int y = 0; y < to.height; ++y, row_x += down_x, row_y += down_y) {
+  for (std::int64_t y = 0; y < from.height; ++y, row_x += down_x, row_y += down_y) {
     std::int64_t x_in = row_x, y_in = row_y;
-    for (int x = 0; x < to.width; ++x, x_in += right_x, y_in += right_y, out += to.channels) {
-      if (inside(from, x_in >> 16, y_in >> 16)) copy_pixel(from, x_in >> 16, y_in >> 16, out);
+    for (std::int64_t x = 0; x < from.width; ++x, out += channels) {
+      from.copy(x_in >> 16, y_in >> 16, out);
+      x_in += right_x;
+      y_in += right_y;
     }
   }
 }
 
+template <int channels>
+void warp_nearest(const Image& from, const AffineMatrix& m, Image& to) {
+  const Source<channels> source(from);
+  const bool straight = m[1] == 0 && m[3] == 0;
+  (straight ? scale_nearest<channels> : step_nearest<channels>)(source, m, to.pixels.data());
+}
+
+int floor_of(double x) {
+  const int whole = static_cast<int>(x);
+  return whole - (x < whole);
+}
+
 // Between the centres of four pixels, in double; cut off, not rounded.
 void sample_bilinear(const Image& from, double x_in, double y_in, std::uint8_t* out) {
-  const int left = static_cast<int>(std::floor(x_in - 0.5));
-  const int top = static_cast<int>(std::floor(y_in - 0.5));
+  const int left = floor_of(x_in - 0.5);
+  const int top = floor_of(y_in - 0.5);
   const double right_share = x_in - 0.5 - left, below_share = y_in - 0.5 - top;
   const int channels = from.channels;
-  const auto at = [&](int x, int y, int c) {
-    const auto row = std::ptrdiff_t(std::clamp(y, 0, from.height - 1)) * from.width;
-    return int{from.pixels[(row + std::clamp(x, 0, from.width - 1)) * channels + c]};
+  const auto row = [&](int y) {
+    return from.pixels.data() +
+           std::ptrdiff_t(std::clamp(y, 0, from.height - 1)) * from.width * channels;
   };
+  const std::uint8_t *upper = row(top), *lower = row(top + 1);
+  const int a = std::clamp(left, 0, from.width - 1) * channels;
+  const int b = std::clamp(left + 1, 0, from.width - 1) * channels;
   for (int c = 0; c < channels; ++c) {
-    const auto between = [&](int y) {
-      const int a = at(left, y, c), b = at(left + 1, y, c);
-      return a + (b - a) * right_share;
-    };
-    const double above = between(top);
-    const double below = between(top + 1);
+    const double above = upper[a + c] + (upper[b + c] - upper[a + c]) * right_share;
+    const double below = lower[a + c] + (lower[b + c] - lower[a + c]) * right_share;
     out[c] = static_cast<std::uint8_t>(above + (below - above) * below_share);
   }
 }
@@ -157,10 +176,8 @@ void warp(Image& image, const AffineMatrix& matrix, Interpolation interpolation,
   std::ranges::fill(scratch.pixels, std::uint8_t{0});
   if (interpolation == Interpolation::bilinear) {
     warp_bilinear(image, matrix, scratch);
-  } else if (matrix[1] == 0 && matrix[3] == 0) {
-    scale_nearest(image, matrix, scratch);
   } else {
-    warp_nearest(image, matrix, scratch);
+    (image.channels == 3 ? warp_nearest<3> : warp_nearest<1>)(image, matrix, scratch);
   }
   std::swap(image, scratch);
 }

@@ -81,7 +81,7 @@ void write_rgb(std::uint8_t hue, std::uint8_t saturation, std::uint8_t value, st
   const auto rest = static_cast<float>(sixths - sector);
   const auto strength = static_cast<float>(saturation / 255.0);
   const auto part = [&](double share) {
-    return static_cast<std::uint8_t>(std::floor(value * share + 0.5));
+    return static_cast<std::uint8_t>(value * share + 0.5);
   };
   const std::uint8_t low = part(1.0 - strength);
   const std::uint8_t falling = part(1.0 - strength * rest);
