@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <utility>
 
 namespace convoy {
@@ -80,9 +79,7 @@ void write_rgb(std::uint8_t hue, std::uint8_t saturation, std::uint8_t value, st
   const int sector = static_cast<int>(sixths);
   const auto rest = static_cast<float>(sixths - sector);
   const auto strength = static_cast<float>(saturation / 255.0);
-  const auto part = [&](double share) {
-    return static_cast<std::uint8_t>(value * share + 0.5);
-  };
+  const auto part = [&](double share) { return static_cast<std::uint8_t>(value * share + 0.5); };
   const std::uint8_t low = part(1.0 - strength);
   const std::uint8_t falling = part(1.0 - strength * rest);
   const std::uint8_t rising = part(1.0 - strength * (1.0 - rest));

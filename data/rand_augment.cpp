@@ -23,28 +23,32 @@ double degrees_of_slope(double slope) {
 
 }  // namespace
 
-double strength_of(Augmentation which, int magnitude, int bins, int height, int width) {
+double strength_of(Augmentation which, const Strongest& strongest, int magnitude, int bins,
+                   int height, int width) {
   const auto up_to = [&](double last) {
     return double{spaced(0, static_cast<float>(last), magnitude, bins)};
+  };
+  const auto shift_up_to = [&](int side) {
+    return up_to(strongest.pixels > 0 ? strongest.pixels : strongest.share * side);
   };
   switch (which) {
     case Augmentation::shear_x:
     case Augmentation::shear_y:
-      return up_to(0.3);
+      return up_to(strongest.slope);
     case Augmentation::translate_x:
-      return up_to(150.0 / 331.0 * width);
+      return shift_up_to(width);
     case Augmentation::translate_y:
-      return up_to(150.0 / 331.0 * height);
+      return shift_up_to(height);
     case Augmentation::rotate:
-      return up_to(30);
+      return up_to(strongest.degrees);
     case Augmentation::brightness:
     case Augmentation::color:
     case Augmentation::contrast:
     case Augmentation::sharpness:
-      return up_to(0.9);
+      return up_to(strongest.enhancement);
     case Augmentation::posterize:
-      return 8 -
-             std::nearbyint(static_cast<float>(magnitude) / static_cast<float>((bins - 1) / 4.0));
+      return 8 - std::nearbyint(static_cast<float>(magnitude) /
+                                static_cast<float>((bins - 1) / strongest.bits));
     case Augmentation::solarize:
       return spaced(255, 0, magnitude, bins);
     case Augmentation::identity:
@@ -103,11 +107,20 @@ void augment(Image& image, Augmentation which, double strength, Image& scratch) 
 void augment(Image& image, const RandAugment& settings, Random& draws, Image& scratch) {
   for (int i = 0; i < settings.ops; ++i) {
     const auto which = static_cast<Augmentation>(draws.below(augmentations));
-    double strength =
-        strength_of(which, settings.magnitude, settings.bins, image.height, image.width);
-    if (is_signed(which) && draws.below(2) == 1) strength = -strength;
-    augment(image, which, strength, scratch);
+    const double strength = strength_of(which, rand_augment_strongest, settings.magnitude,
+                                        settings.bins, image.height, image.width);
+    const bool negative = is_signed(which) && draws.below(2) == 1;
+    augment(image, which, negative ? -strength : strength, scratch);
   }
+}
+
+void augment(Image& image, const TrivialAugment& settings, Random& draws, Image& scratch) {
+  const auto which = static_cast<Augmentation>(draws.below(augmentations));
+  const auto magnitude = static_cast<int>(draws.below(settings.bins));
+  const double strength = strength_of(which, trivial_augment_strongest, magnitude, settings.bins,
+                                      image.height, image.width);
+  const bool negative = is_signed(which) && draws.below(2) == 1;
+  augment(image, which, negative ? -strength : strength, scratch);
 }
 
 }  // namespace convoy

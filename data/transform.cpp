@@ -96,6 +96,11 @@ struct SizeAfter {
             settings.magnitude, settings.bins);
     return in;
   }
+  std::optional<Size> operator()(const TrivialAugment& settings) const {
+    require(settings.bins >= 2, ExitCode::config, "TrivialAugment",
+            "has {} bins, at least 2 expected", settings.bins);
+    return in;
+  }
   std::optional<Size> operator()(const Lighting& lighting) const {
     require(lighting.std >= 0, ExitCode::config, "lighting",
             "standard deviation is {}, at least 0 expected", lighting.std);
@@ -204,6 +209,10 @@ class Apply {
     canvas_.repaint(
         [&](Image& image) { augment(image, transform, rand_augment_draws_, scratch_); });
   }
+  void operator()(const TrivialAugment& transform) {
+    canvas_.repaint(
+        [&](Image& image) { augment(image, transform, trivial_augment_draws_, scratch_); });
+  }
   void operator()(const Lighting& transform) {
     const std::array<float, 3> shift = draw(transform, lighting_draws_);
     for (int c = 0; c < 3; ++c) normalize_.mean[c] -= shift[c];
@@ -236,6 +245,7 @@ class Apply {
   Random jitter_draws_ = draws_for(RandomUse::color_jitter);
   Random grayscale_draws_ = draws_for(RandomUse::grayscale);
   Random rand_augment_draws_ = draws_for(RandomUse::rand_augment);
+  Random trivial_augment_draws_ = draws_for(RandomUse::trivial_augment);
   Random lighting_draws_ = draws_for(RandomUse::lighting);
   Random cutout_draws_ = draws_for(RandomUse::cutout);
   Random erasing_draws_ = draws_for(RandomUse::erasing);

@@ -55,7 +55,8 @@ inline const Choices<Transform>& transform_kinds() {
                                            {"rand_augment", RandAugment{}},
                                            {"lighting", Lighting{}},
                                            {"erasing", RandomErasing{}},
-                                           {"corner_crop", CornerCrop{}}};
+                                           {"corner_crop", CornerCrop{}},
+                                           {"trivial_augment", TrivialAugment{}}};
   return kinds;
 }
 
@@ -166,6 +167,10 @@ template <class V>
 void fields(V& v, RandAugment& t) {
   v.field("ops", t.ops, at_least_0);
   v.field("magnitude", t.magnitude, at_least_0);
+  v.field("bins", t.bins, {.min = 2});
+}
+template <class V>
+void fields(V& v, TrivialAugment& t) {
   v.field("bins", t.bins, {.min = 2});
 }
 template <class V>

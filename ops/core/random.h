@@ -45,6 +45,7 @@ enum class RandomUse : std::uint32_t {
   affine = 14,
   rand_augment = 15,
   erasing = 16,
+  trivial_augment = 17,
   block_order = 32,
   window_key = 33,
   window_order = 34,

@@ -14,11 +14,12 @@ namespace convoy::test {
 
 using Numbers = std::vector<double>;
 
-inline void augment_by_number(Image& image, const Numbers& n) {  // which, magnitude, bins, sign
+// n: which, magnitude, bins, sign
+inline void augment_by_number(Image& image, const Strongest& strongest, const Numbers& n) {
   Image scratch;
   const auto which = static_cast<Augmentation>(static_cast<int>(n.at(0)));
-  const double strength = strength_of(which, static_cast<int>(n.at(1)), static_cast<int>(n.at(2)),
-                                      image.height, image.width);
+  const double strength = strength_of(which, strongest, static_cast<int>(n.at(1)),
+                                      static_cast<int>(n.at(2)), image.height, image.width);
   augment(image, which, is_signed(which) ? n.at(3) * strength : strength, scratch);
 }
 
@@ -58,7 +59,10 @@ inline void apply_by_name(const std::string& name, const Numbers& numbers, Image
          warp_by_number(i, rotation(n.at(0), i.height, i.width), n.at(1));
        }},
       {"affine", affine_by_number},
-      {"augment", augment_by_number},
+      {"rand_augment",
+       [](Image& i, const Numbers& n) { augment_by_number(i, rand_augment_strongest, n); }},
+      {"trivial_augment",
+       [](Image& i, const Numbers& n) { augment_by_number(i, trivial_augment_strongest, n); }},
   };
   all.at(name)(image, numbers);
 }

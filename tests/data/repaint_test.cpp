@@ -75,7 +75,7 @@ TEST(Repaint, EqualsTorchvision) {
     EXPECT_EQ(crc32c_of(image), expected) << line;
     ++compared;
   }
-  EXPECT_EQ(compared, 235);
+  EXPECT_EQ(compared, 319);
 }
 
 TEST(Repaint, ToleratesTinyImages) {
@@ -83,7 +83,9 @@ TEST(Repaint, ToleratesTinyImages) {
     for (int which = 0; which < augmentations; ++which) {
       Image image = noise_image(height, width, 3), scratch;
       augment(image, static_cast<Augmentation>(which),
-              strength_of(static_cast<Augmentation>(which), 9, 31, height, width), scratch);
+              strength_of(static_cast<Augmentation>(which), trivial_augment_strongest, 20, 31,
+                          height, width),
+              scratch);
       EXPECT_EQ(image.pixels.size(), 3u * height * width);
     }
   }
@@ -208,7 +210,7 @@ TEST(Repaint, RandAugmentTakesAllChangesBothWays) {
     const auto which = static_cast<Augmentation>(draws.below(augmentations));
     const bool down = is_signed(which) && draws.below(2) == 1;
     Image expected = image, scratch;
-    const double strength = strength_of(which, 12, 31, 31, 29);
+    const double strength = strength_of(which, rand_augment_strongest, 12, 31, 31, 29);
     augment(expected, which, down ? -strength : strength, scratch);
     ASSERT_EQ(painted(RandAugment{.ops = 1, .magnitude = 12}, image, id), expected) << id;
     seen.insert({static_cast<int>(which), down});
@@ -216,6 +218,24 @@ TEST(Repaint, RandAugmentTakesAllChangesBothWays) {
   }
   EXPECT_EQ(seen.size(), 14u + 9u);
   for (const auto& [which, n] : times) EXPECT_NEAR(n, count / 14, 45) << which;
+}
+
+TEST(Repaint, TrivialAugmentTakesAllStrengths) {
+  const Image image = noise_image(40, 45, 3);
+  std::set<std::pair<int, int>> seen;
+  for (int id = 0; id < 3000; ++id) {
+    Random draws(8, RandomUse::trivial_augment, id, 3);
+    const auto which = static_cast<Augmentation>(draws.below(augmentations));
+    const auto magnitude = static_cast<int>(draws.below(31));
+    const bool down = is_signed(which) && draws.below(2) == 1;
+    seen.insert({static_cast<int>(which), magnitude});
+    if (id % 10 != 0) continue;
+    Image expected = image, scratch;
+    const double strength = strength_of(which, trivial_augment_strongest, magnitude, 31, 40, 45);
+    augment(expected, which, down ? -strength : strength, scratch);
+    ASSERT_EQ(painted(TrivialAugment{}, image, id), expected) << id;
+  }
+  EXPECT_GT(seen.size(), 14u * 31 - 5);
 }
 
 TEST(Repaint, AffineDrawsStayInTheirRanges) {

@@ -31,7 +31,7 @@ Shape images_of(const Config& config, const std::vector<Transform>& transforms) 
 
 TEST(Configurations, LoadAndFitTheirImages) {
   const std::vector<fs::path> files = configurations();
-  EXPECT_GE(files.size(), 11u);
+  EXPECT_GE(files.size(), 13u);
   for (const fs::path& file : files) {
     SCOPED_TRACE(file.filename().string());
     Config config = load_config(file);

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from PIL import Image
-from torchvision.transforms import InterpolationMode, RandAugment, autoaugment
+from torchvision.transforms import InterpolationMode, RandAugment, TrivialAugmentWide, autoaugment
 from torchvision.transforms import functional as F
 
 NEAREST, BILINEAR = InterpolationMode.NEAREST, InterpolationMode.BILINEAR
@@ -49,17 +49,22 @@ def cases():
         for number, mode in enumerate((NEAREST, BILINEAR)):
             yield "affine", [*p, number], lambda im, p=p, m=mode: F.affine(
                 im, p[0], [p[1], p[2]], p[3], [p[4], p[5]], m)
-    for which, name in enumerate(NAMES):
+    for which, op in enumerate(NAMES):
         for magnitude, bins, sign in ((9, 31, 1), (9, 31, -1), (21, 31, -1), (5, 10, 1)):
-            yield "augment", [which, magnitude, bins, sign], lambda im, n=name, m=magnitude, b=bins, s=sign: rand(
-                im, n, m, b, s)
+            yield "rand_augment", [which, magnitude, bins, sign], augmentation(
+                op, magnitude, sign, lambda im, b=bins: RandAugment()._augmentation_space(b, (im.height, im.width)))
+        for magnitude, sign in ((30, -1), (17, 1), (4, -1)):
+            yield "trivial_augment", [which, magnitude, 31, sign], augmentation(
+                op, magnitude, sign, lambda im: TrivialAugmentWide()._augmentation_space(31))
 
 
-def rand(image, name, magnitude, bins, sign):
-    space = RandAugment()._augmentation_space(bins, (image.height, image.width))
-    strengths, signed = space[name]
-    strength = float(strengths[magnitude].item()) if strengths.ndim > 0 else 0.0
-    return autoaugment._apply_op(image, name, sign * strength if signed else strength, NEAREST, None)
+def augmentation(op, magnitude, sign, space_of):
+    """The function of an image that does `op` with one of the strengths of a space."""
+    def apply(image):
+        strengths, signed = space_of(image)[op]
+        strength = float(strengths[magnitude].item()) if strengths.ndim > 0 else 0.0
+        return autoaugment._apply_op(image, op, sign * strength if signed else strength, NEAREST, None)
+    return apply
 
 
 def images_of(path, count):
@@ -119,12 +124,12 @@ def main():
             found = np.frombuffer(server.stdout.read(pixels.size), np.uint8).reshape(pixels.shape)
             expected = np.asarray(function(image))
             difference = np.abs(found.astype(int) - expected.astype(int))
-            key = name if name != "augment" else f"augment {NAMES[parameters[0]]}"
+            key = f"{name} {NAMES[parameters[0]]}" if name.endswith("augment") else name
             images, values, differing, worst = totals.get(key, (0, 0, 0, 0))
             totals[key] = (images + 1, values + difference.size, differing + int(np.count_nonzero(difference)),
                            max(worst, int(difference.max())))
     for key, (images, values, differing, worst) in totals.items():
-        print(f"{key:24} {images:6} results {values:13} values, {differing} differ, by at most {worst}")
+        print(f"{key:28} {images:6} results {values:13} values, {differing} differ, by at most {worst}")
     sys.exit(any(differing for _, _, differing, _ in totals.values()))
 
 
