@@ -59,7 +59,7 @@ struct DataConfig {
   double block_mib = 8;               // blocked: MiB that are read as one
   int window = 16;                    // blocked: blocks that each lane mixes at once
   std::vector<double> class_weights;  // balanced: chance of each class; empty: all alike
-  int prefetch = 2;                   // steps for which the system reads ahead; 0: it does not
+  int prefetch = 2;  // steps that the system reads ahead (but of tiny images); 0: none
   // What becomes of samples that cannot be used: fail; substitute: another sample takes the row;
   // skip: the row is empty (zeros, which batch-norm statistics see) and the loss is the mean over
   // the others. Evaluation never substitutes: it skips.

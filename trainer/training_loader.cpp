@@ -9,6 +9,17 @@
 #include "trainer/setup.h"
 
 namespace convoy {
+namespace {
+
+// Reading tiny samples ahead one by one costs more than it saves: the system's own reading ahead
+// brings their neighbours along. Blocks are read ahead as wholes.
+bool reads_ahead(const DataConfig& config, const Dataset& dataset) {
+  constexpr std::uint64_t tiny = 16 << 10;  // bytes
+  return config.prefetch > 0 &&
+         (config.order == Order::blocked || dataset.bytes() >= tiny * dataset.size());
+}
+
+}  // namespace
 
 Sampler make_sampler(const Config& config, const Dataset& dataset) {
   const DataConfig& data = config.data;
@@ -55,7 +66,7 @@ std::unique_ptr<Loader> make_training_loader(const TrainingLoaderRequest& reques
       return draw_mix(settings, seed, order->slots.step(slot), height, width);
     };
   }
-  if (config.data.prefetch > 0) {
+  if (reads_ahead(config.data, request.dataset)) {
     options.on_begin = [order, &dataset = request.dataset](std::uint64_t slot) {
       order->stream.upcoming(
           order->slots.step(slot), order->slots.lane(slot),
