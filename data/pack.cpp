@@ -287,6 +287,18 @@ std::vector<ManifestShard> write_shards(const Plan& plan, const PackGroup& group
   return shards;
 }
 
+// What goes with the options and with the splits that are there.
+std::unique_ptr<Source> open_fitting(const SourceOptions& source_options,
+                                     const PackOptions& options, const Manifest& manifest) {
+  auto source = open_source(source_options);
+  require(!source->raw() || !options.reencode.wanted(), ExitCode::usage,
+          source_options.path.string(), "holds raw pixels, which are not encoded");
+  require(manifest.splits.empty() || source->class_names() == manifest.class_names, ExitCode::usage,
+          manifest_path(options.output).string(), "its splits have no classes, this source has {}",
+          source->class_names().size());
+  return source;
+}
+
 // On every rank.
 void require_same_source(const Source& source, const fs::path& path, const PackGroup& group) {
   if (group.size == 1) return;
@@ -360,12 +372,7 @@ PackReport pack(SourceOptions source_options, const PackOptions& options, const 
     if (!root) manifest = begin_manifest(options, source_options.class_names);
     source_options.class_names = manifest.class_names;
     source_options.scratch = options.output;
-    source = open_source(source_options);
-    require(!source->raw() || !options.reencode.wanted(), ExitCode::usage,
-            source_options.path.string(), "holds raw pixels, which are not encoded");
-    require(manifest.splits.empty() || source->class_names() == manifest.class_names,
-            ExitCode::usage, manifest_path(options.output).string(),
-            "its splits have no classes, this source has {}", source->class_names().size());
+    source = open_fitting(source_options, options, manifest);
     if (!root) return;
     journal.emplace(staging->add_scratch(journal_name(options)), subject_of(*source, options));
   });
