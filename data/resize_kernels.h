@@ -9,10 +9,14 @@ extern const ResizeKernels resize_portable;
 extern const ResizeKernels resize_avx2;
 extern const ResizeKernels resize_avx512;  // with VBMI and VNNI: Ice Lake, Zen 4 and later
 
+// Each file has its own copy, compiled for its instruction set: a shared one might be run by a
+// processor that lacks it.
+namespace {
+
 // One output pixel of one row.
 template <int channels>
-inline void narrow_pixel(const std::uint8_t* row, const ResizeTaps& taps, int i,
-                         std::uint8_t* result) {
+[[maybe_unused]] void narrow_pixel(const std::uint8_t* row, const ResizeTaps& taps, int i,
+                                   std::uint8_t* result) {
   const std::uint8_t* pixel = row + static_cast<std::ptrdiff_t>(taps.first[i]) * channels;
   const std::int32_t* weights = taps.weights_of(i);
   std::int32_t sums[channels];
@@ -27,8 +31,9 @@ inline void narrow_pixel(const std::uint8_t* row, const ResizeTaps& taps, int i,
 }
 
 // Bytes [x, bytes) of one output row.
-inline void blend_bytes(const std::uint8_t* source, std::ptrdiff_t stride, const ResizeTaps& taps,
-                        int y, std::size_t x, std::size_t bytes, std::uint8_t* result) {
+[[maybe_unused]] void blend_bytes(const std::uint8_t* source, std::ptrdiff_t stride,
+                                  const ResizeTaps& taps, int y, std::size_t x, std::size_t bytes,
+                                  std::uint8_t* result) {
   const std::uint8_t* from = source + taps.first[y] * stride;
   const std::int32_t* weights = taps.weights_of(y);
   for (; x < bytes; ++x) {
@@ -38,5 +43,7 @@ inline void blend_bytes(const std::uint8_t* source, std::ptrdiff_t stride, const
     result[x] = static_cast<std::uint8_t>(value < 255 ? value : 255);
   }
 }
+
+}  // namespace
 
 }  // namespace convoy
