@@ -60,7 +60,9 @@ std::pair<std::uint8_t, std::uint8_t> hue_and_saturation(const std::uint8_t* rgb
   if (least == most) return {std::uint8_t{0}, std::uint8_t{0}};
   const auto range = static_cast<float>(most - least);
   const float saturation = range / static_cast<float>(most);
-  const auto distance = [&](int c) { return static_cast<float>(most - rgb[c]) / range; };
+  const auto distance = [&, most = most](int c) {
+    return static_cast<float>(most - rgb[c]) / range;
+  };
   float sixths;
   if (rgb[0] == most) {
     sixths = distance(2) - distance(1);

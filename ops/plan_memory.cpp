@@ -164,7 +164,7 @@ std::size_t PlanBuilder::place_tensors(Plan::Schedule& schedule) {
     entry.workspace = place(own_[step].workspace);
     entry.scratchpad = place(own_[step].scratchpad);
     if (segment_of(step) >= 0) {
-      ScheduledStep::Again& again = entry.again.emplace();
+      SecondRun& again = entry.again.emplace();
       for (std::size_t i = 0; i < s.inputs.size(); ++i) {
         again.src[i] = place_of(s.inputs[i], step, Run::again);
       }

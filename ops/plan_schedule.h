@@ -24,6 +24,14 @@ constexpr std::array<Place, KernelBuffers::max_inputs> all_nowhere() {
   return places;
 }
 
+// The places of a step that runs a second time, which backward relies on.
+struct SecondRun {
+  std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
+  Place dst = nowhere;
+  Place workspace = nowhere;
+  Place scratchpad = nowhere;
+};
+
 struct ScheduledStep {
   bool reorder = false;             // a change of layout; no op
   std::vector<TensorDesc> offered;  // the inputs' descriptions as the kernel was asked with them
@@ -35,15 +43,9 @@ struct ScheduledStep {
   std::array<Place, KernelBuffers::max_inputs> diff_src = all_nowhere();
   Place workspace = nowhere;
   Place scratchpad = nowhere;
-  // Where the step's results are forgotten after forward: the places of the second run, which
-  // backward relies on. Before this step's backward, the steps [again_first, again_end) run again.
-  struct Again {
-    std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
-    Place dst = nowhere;
-    Place workspace = nowhere;
-    Place scratchpad = nowhere;
-  };
-  std::optional<Again> again;
+  // Where the step's results are forgotten after forward. Before this step's backward, the steps
+  // [again_first, again_end) run again.
+  std::optional<SecondRun> again;
   int again_first = 0;
   int again_end = 0;
   // After this step's backward: floats at `from` are added to those at `into`.
@@ -53,8 +55,8 @@ struct ScheduledStep {
     std::size_t floats;
   };
   std::vector<Accumulation> accumulations;
-  std::size_t ready =
-      0;  // gradient offset below which all is final after this step's backward; 0: no news
+  // Gradient offset below which all is final after this step's backward; 0: no news.
+  std::size_t ready = 0;
 };
 
 // What lies where in the activation arena, and when.

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -25,13 +26,21 @@ enum class ExitCode : int {
   config = 78,    // the configuration
 };
 
+// Text with a question mark for every control character, line ends included: names and values come
+// from files that may hold anything.
+inline std::string on_one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < 0x20 || c == 0x7F; }, '?');
+  return text;
+}
+
 // `place` is what a user can find: a file, "file:line", a layer, a rank, a setting. Empty where the
 // caller knows it and adds it.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, std::string_view place, std::string_view message)
-      : std::runtime_error(place.empty() ? std::string(message)
-                                         : fmt::format("{}: {}", place, message)),
+      : std::runtime_error(on_one_line(place.empty() ? std::string(message)
+                                                     : fmt::format("{}: {}", place, message))),
         code_(code) {}
   ExitCode code() const noexcept { return code_; }
 

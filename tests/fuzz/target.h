@@ -1,0 +1,54 @@
+// Fuzz targets: all that reads bytes from outside. Each takes any bytes and must come back: with
+// what they hold, or with an Error of one line. Whatever else happens is a finding.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <initializer_list>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ops/core/check.h"
+
+namespace convoy::fuzz {
+
+struct Target {
+  std::string_view name;
+  void (*run)(std::span<const std::byte> input);
+  std::vector<std::string> (*seeds)();  // small valid inputs to begin with
+};
+
+std::span<const Target> targets();
+
+// Of each family; targets() lists them.
+extern const Target cifar, config, idx, image, manifest, safetensors, shard, shard_index,
+    stored_image, table, tar;
+
+// A finding, in a test as in a fuzzer.
+inline void expect(bool good, const std::string& what) {
+  if (!good) throw std::logic_error(what);
+}
+
+// `body` may throw an Error of one of `codes`, on one line.
+template <class Body>
+void take_or_refuse(std::initializer_list<ExitCode> codes, const Body& body) {
+  try {
+    body();
+  } catch (const Error& error) {
+    const std::string_view text = error.what();
+    expect(std::find(codes.begin(), codes.end(), error.code()) != codes.end(),
+           "wrong exit code: " + std::string(text));
+    const bool one_line = std::none_of(text.begin(), text.end(),
+                                       [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+    expect(!text.empty() && one_line, "not one line: " + std::string(text));
+  }
+}
+
+inline std::string_view text_of(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+}  // namespace convoy::fuzz
