@@ -8,7 +8,6 @@
 
 #include <algorithm>
 #include <optional>
-#include <regex>
 #include <sstream>
 
 #include "data/convert.h"
@@ -136,11 +135,26 @@ std::string journal_name(const PackOptions& options) {
   return options.split + ".journal";
 }
 
+// Whether `name` is "SPLIT-DIGITS-of-DIGITS.h5".
+bool names_shard(std::string_view name, const std::string& split) {
+  const auto skip = [&](std::string_view text) {
+    const bool there = name.starts_with(text);
+    if (there) name.remove_prefix(text.size());
+    return there;
+  };
+  const auto skip_digits = [&] {
+    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
+    name.remove_prefix(digits);
+    return digits > 0;
+  };
+  return skip(split + "-") && skip_digits() && skip("-of-") && skip_digits() && name == ".h5";
+}
+
 // What a killed run of this split left: unfinished files are removed, whole shards are staged (the
 // renamed ones again: no manifest lists them yet), for `staging` to remove if this run has no use
 // for them.
 void take_over(const PackOptions& options, Staging& staging) {
-  const std::regex shard(options.split + "-[0-9]+-of-[0-9]+\\.h5");
+  const auto is_shard = [&](std::string_view name) { return names_shard(name, options.split); };
   const std::string suffix(staging_suffix);
   const std::string part = suffix_of_parts + suffix;
   std::error_code error;
@@ -151,14 +165,13 @@ void take_over(const PackOptions& options, Staging& staging) {
   for (const fs::path& path : paths) {
     const std::string name = path.filename().string();
     const std::string stem = path.stem().string();
-    if (std::regex_match(name, shard)) {
+    if (is_shard(name)) {
       fs::rename(path, staging.add_scratch(name), error);
-    } else if (name.ends_with(suffix) && std::regex_match(stem, shard)) {
+    } else if (name.ends_with(suffix) && is_shard(stem)) {
       staging.add_scratch(stem);
     } else if (name == "manifest.h5" + suffix ||
                (name.starts_with("unzipped.") && name.ends_with(suffix)) ||
-               (name.ends_with(part) &&
-                std::regex_match(name.substr(0, name.size() - part.size()), shard))) {
+               (name.ends_with(part) && is_shard(name.substr(0, name.size() - part.size())))) {
       fs::remove(path, error);
     }
   }
