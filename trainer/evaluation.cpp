@@ -61,6 +61,7 @@ std::string guess_table(const EvaluationResult& result, std::span<const std::str
   table += "\n";
   for (std::size_t sample = 0; sample < result.guesses.size(); ++sample) {
     const Guesses& guesses = result.guesses[sample];
+    if (guesses.label < 0) continue;
     table += fmt::format("{}\t{}", samples[sample], names[guesses.label]);
     for (int i = 0; i < best; ++i) {
       table +=
@@ -227,14 +228,15 @@ EvaluationResult Evaluator::run() {
   return result;
 }
 
-// Every rank has those of its own batches; then all ranks have all.
+// Every rank has those of its own batches; then all ranks have all. Labels travel one higher, so
+// that what nobody has adds up to none.
 void Evaluator::gather(std::vector<Guesses>& guesses) const {
   guesses.resize(parts_.dataset.size());
   constexpr std::size_t fields = 1 + 2 * Guesses::best;
   std::vector<double> flat;
   flat.reserve(guesses.size() * fields);
   for (const Guesses& sample : guesses) {
-    flat.push_back(sample.label);
+    flat.push_back(sample.label + 1);
     for (const Guess& guess : sample.classes) {
       flat.push_back(guess.label);
       flat.push_back(guess.score);
@@ -243,7 +245,7 @@ void Evaluator::gather(std::vector<Guesses>& guesses) const {
   parts_.communicator.all_reduce_sum(flat);
   for (std::size_t i = 0; i < guesses.size(); ++i) {
     const double* field = &flat[i * fields];
-    guesses[i].label = static_cast<std::int32_t>(*field++);
+    guesses[i].label = static_cast<std::int32_t>(*field++) - 1;
     for (Guess& guess : guesses[i].classes) {
       guess.label = static_cast<int>(*field++);
       guess.score = static_cast<float>(*field++);

@@ -32,7 +32,7 @@ struct Guess {
 // The classes guessed for one sample, the best first, and its own.
 struct Guesses {
   static constexpr int best = 5;
-  std::int32_t label = 0;
+  std::int32_t label = -1;            // -1: the sample was left out
   std::array<Guess, best> classes{};  // of a network with fewer classes, the first so many
 };
 
@@ -63,8 +63,8 @@ std::string class_table(const EvaluationResult& result, std::span<const std::str
 // The matrix as tab-separated text with a head line; rows are labels.
 std::string confusion_table(const EvaluationResult& result, std::span<const std::string> names);
 
-// A head line, then per sample its name, its label, and the best classes with their scores; tab-
-// separated.
+// A head line, then per sample that was not left out its name, its label, and the best classes with
+// their scores; tab- separated.
 std::string guess_table(const EvaluationResult& result, std::span<const std::string> samples,
                         std::span<const std::string> names);
 

@@ -104,6 +104,20 @@ TEST_F(EvaluateTest, GuessesAgreeWithTheCountsOnAnyRanks) {
   }
 }
 
+TEST_F(EvaluateTest, SamplesThatAreSkippedHaveNoGuesses) {
+  const fs::path damaged = folder_->path() / "damaged";
+  test::copy_damaged(folder_->path() / "data", damaged);
+  EvaluationRequest request = of_weights();
+  request.guesses = true;
+  request.overrides = {"data.path=" + damaged.string(), "data.bad_samples=skip"};
+  const EvaluationReport report = evaluated(request, 2);
+  EXPECT_EQ(report.result.samples, 22u);
+  EXPECT_EQ(report.result.guesses.at(7).label, -1);
+  const std::string table = guess_table(report.result, report.sample_names, report.class_names);
+  EXPECT_EQ(std::ranges::count(table, '\n'), 1 + 22);
+  EXPECT_EQ(table.find("\n" + report.sample_names[7] + "\t"), std::string::npos);
+}
+
 TEST_F(EvaluateTest, SettingsMayBeOverridden) {
   EvaluationRequest request = of_weights();
   const double before = evaluated(request).result.loss;

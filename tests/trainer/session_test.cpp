@@ -183,25 +183,9 @@ TEST_F(SessionTest, DeepNetworksGiveOneResultToo) {
   }
 }
 
-// Flips a bit of one image in each of the splits.
-void damage(const fs::path& data) {
-  for (const std::string split : {"train", "validation"}) {
-    std::vector<std::byte> buffer;
-    const Dataset dataset(data, split);
-    const auto bytes = dataset.read(7, buffer);
-    const std::string_view needle(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    const std::string place = dataset.place(7);
-    const fs::path shard = data / place.substr(0, place.find('['));
-    std::string text = read_file(shard);
-    text.at(text.find(needle)) ^= 1;
-    std::ofstream(shard, std::ios::binary) << text;
-  }
-}
-
 TEST_F(SessionTest, BadSamplesAreBorneAlikeOnAnyRanks) {
   const fs::path damaged = folder_->path() / "damaged";
-  fs::copy(folder_->path() / "data", damaged, fs::copy_options::recursive);
-  damage(damaged);
+  test::copy_damaged(folder_->path() / "data", damaged);
   const std::string path = "data.path=" + damaged.string();
   EXPECT_THROW(train_on(1, config("failed", {path})), Error);
   EXPECT_EQ(status_of("failed")["code"], 65);

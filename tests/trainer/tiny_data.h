@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <string_view>
 #include <vector>
 
+#include "data/dataset.h"
 #include "data/pack.h"
+#include "ops/core/file.h"
 #include "ops/core/random.h"
 
 namespace convoy::test {
@@ -44,6 +47,22 @@ inline void make_tiny_data(const std::filesystem::path& folder, int train, int v
     write_idx(images, {static_cast<std::uint32_t>(count), side, side}, pixels);
     write_idx(named, {static_cast<std::uint32_t>(count)}, labels);
     pack(images, named, {.output = folder, .split = split, .seed = 3});
+  }
+}
+
+// A copy of such a folder with one bit of sample 7 flipped, in each of the splits.
+inline void copy_damaged(const std::filesystem::path& from, const std::filesystem::path& to) {
+  std::filesystem::copy(from, to, std::filesystem::copy_options::recursive);
+  for (const std::string split : {"train", "validation"}) {
+    std::vector<std::byte> buffer;
+    const Dataset dataset(to, split);
+    const auto bytes = dataset.read(7, buffer);
+    const std::string_view needle(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const std::string place = dataset.place(7);
+    const std::filesystem::path shard = to / place.substr(0, place.find('['));
+    std::string text = read_file(shard);
+    text.at(text.find(needle)) ^= 1;
+    std::ofstream(shard, std::ios::binary) << text;
   }
 }
 
