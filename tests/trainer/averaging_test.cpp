@@ -6,7 +6,7 @@
 #include <cmath>
 
 #include "ops/core/log.h"
-#include "tests/support/ranks.h"
+#include "tests/trainer/evaluated.h"
 #include "tests/trainer/temporary_folder.h"
 #include "tests/trainer/tiny_data.h"
 #include "trainer/session.h"
@@ -52,20 +52,7 @@ class AveragingTest : public testing::Test {
   static EvaluationReport evaluated(EvaluationRequest request, int ranks = 1) {
     request.guesses = true;
     if (request.threads == 0) request.threads = 1;
-    EvaluationReport report;
-    test::on_ranks(ranks, [&](Communicator& communicator) {
-      const EvaluationReport mine = evaluate(request, communicator);
-      if (communicator.rank() == 0) report = mine;
-    });
-    return report;
-  }
-  static std::string refusal(const EvaluationRequest& request) {
-    try {
-      evaluated(request);
-    } catch (const Error& error) {
-      return fmt::format("{} {}", static_cast<int>(error.code()), error.what());
-    }
-    return "evaluated";
+    return test::evaluated(request, ranks);
   }
 
   static Probabilities probabilities_of(const EvaluationReport& report) {
@@ -167,7 +154,7 @@ TEST_F(AveragingTest, NetworksMayDiffer) {
   expect_mean(both,
               {probabilities_of(evaluated({.source = late(), .overrides = {"data.mean=[0.5]"}})),
                probabilities_of(evaluated({.source = run("deeper")}))});
-  EXPECT_EQ(refusal({.source = late(), .weights = {run("deeper")}}),
+  EXPECT_EQ(test::refusal({.source = late(), .weights = {run("deeper")}}),
             "78 " + (run("deeper") / "checkpoints/step-00000006").string() +
                 ": prepares its images otherwise than " + late().string() + ": cannot be averaged");
 }
@@ -195,7 +182,7 @@ TEST_F(AveragingTest, TrainingEvaluatesTheSame) {
 
 TEST_F(AveragingTest, RefusesWhatCannotBeAveraged) {
   const auto with = [](const std::vector<std::string>& overrides) {
-    return refusal({.source = late(), .overrides = overrides});
+    return test::refusal({.source = late(), .overrides = overrides});
   };
   EXPECT_EQ(with({"evaluation.crops=five", "data.evaluate=[]"}),
             "78 evaluation.crops: several crops take the place of a last center_crop, but "
@@ -212,10 +199,10 @@ TEST_F(AveragingTest, RefusesWhatCannotBeAveraged) {
   train_run("three", "three", {"steps=6", "data.mean=[0.5]", "data.std=[0.2]"});
   const std::vector<std::string> alike = {"data.mean=[0.5]", "data.std=[0.2]"};
   const std::string other =
-      refusal({.source = late(), .weights = {run("three")}, .overrides = alike});
+      test::refusal({.source = late(), .weights = {run("three")}, .overrides = alike});
   EXPECT_TRUE(other.ends_with("has 4 classes, expected the 3 of the training")) << other;
   const fs::path file = run("three") / "checkpoints/step-00000006/model.safetensors";
-  const std::string bare = refusal({.source = late(), .weights = {file}, .overrides = alike});
+  const std::string bare = test::refusal({.source = late(), .weights = {file}, .overrides = alike});
   EXPECT_TRUE(bare.starts_with("65 " + file.string() + ": ")) << bare;
 }
 

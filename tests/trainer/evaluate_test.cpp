@@ -6,7 +6,7 @@
 
 #include "ops/core/file.h"
 #include "ops/core/log.h"
-#include "tests/support/ranks.h"
+#include "tests/trainer/evaluated.h"
 #include "tests/trainer/temporary_folder.h"
 #include "tests/trainer/tiny_data.h"
 #include "trainer/session.h"
@@ -41,30 +41,14 @@ class EvaluateTest : public testing::Test {
             .weights = {run() / "checkpoints" / "step-00000012" / "model.safetensors"},
             .threads = 1};
   }
-  static EvaluationReport evaluated(const EvaluationRequest& request, int ranks = 1) {
-    EvaluationReport report;
-    test::on_ranks(ranks, [&](Communicator& communicator) {
-      const EvaluationReport mine = evaluate(request, communicator);
-      if (communicator.rank() == 0) report = mine;
-    });
-    return report;
-  }
-  static std::string refusal(const EvaluationRequest& request) {
-    try {
-      evaluated(request);
-    } catch (const Error& error) {
-      return fmt::format("{} {}", static_cast<int>(error.code()), error.what());
-    }
-    return "evaluated";
-  }
 
   static TemporaryFolder* folder_;
 };
 TemporaryFolder* EvaluateTest::folder_ = nullptr;
 
 TEST_F(EvaluateTest, AFileOfWeightsIsAsGoodAsItsCheckpoint) {
-  const EvaluationReport checkpoint = evaluated({.source = run(), .threads = 1});
-  const EvaluationReport file = evaluated(of_weights());
+  const EvaluationReport checkpoint = test::evaluated({.source = run(), .threads = 1});
+  const EvaluationReport file = test::evaluated(of_weights());
   EXPECT_EQ(file.result.loss, checkpoint.result.loss);
   EXPECT_EQ(file.result.confusion, checkpoint.result.confusion);
   EXPECT_EQ(file.members[0].checkpoint.filename(), "model.safetensors");
@@ -76,7 +60,7 @@ TEST_F(EvaluateTest, GuessesAgreeWithTheCountsOnAnyRanks) {
   EvaluationRequest request = of_weights();
   request.guesses = true;
   for (const int ranks : {1, 3}) {
-    const EvaluationReport report = evaluated(request, ranks);
+    const EvaluationReport report = test::evaluated(request, ranks);
     ASSERT_EQ(report.result.guesses.size(), 23u);
     ASSERT_EQ(report.sample_names.size(), 23u);
     std::uint64_t hits = 0;
@@ -110,7 +94,7 @@ TEST_F(EvaluateTest, SamplesThatAreSkippedHaveNoGuesses) {
   EvaluationRequest request = of_weights();
   request.guesses = true;
   request.overrides = {"data.path=" + damaged.string(), "data.bad_samples=skip"};
-  const EvaluationReport report = evaluated(request, 2);
+  const EvaluationReport report = test::evaluated(request, 2);
   EXPECT_EQ(report.result.samples, 22u);
   EXPECT_EQ(report.result.guesses.at(7).label, -1);
   const std::string table = guess_table(report.result, report.sample_names, report.class_names);
@@ -120,29 +104,29 @@ TEST_F(EvaluateTest, SamplesThatAreSkippedHaveNoGuesses) {
 
 TEST_F(EvaluateTest, SettingsMayBeOverridden) {
   EvaluationRequest request = of_weights();
-  const double before = evaluated(request).result.loss;
+  const double before = test::evaluated(request).result.loss;
   request.overrides = {"data.mean=[0.9]"};
-  EXPECT_NE(evaluated(request).result.loss, before);
+  EXPECT_NE(test::evaluated(request).result.loss, before);
   EvaluationRequest checkpoint{.source = run(), .overrides = request.overrides, .threads = 1};
-  EXPECT_EQ(evaluated(checkpoint).result.loss, evaluated(request).result.loss);
+  EXPECT_EQ(test::evaluated(checkpoint).result.loss, test::evaluated(request).result.loss);
 }
 
 TEST_F(EvaluateTest, WeightsNeedToKnowTheirPixelsAndTheirModel) {
   EvaluationRequest request = of_weights();
   request.overrides = {"data.mean=[]"};
-  EXPECT_EQ(refusal(request),
+  EXPECT_EQ(test::refusal(request),
             fmt::format("78 {}: data.mean and data.std: missing, expected those that {} was "
                         "trained with",
                         request.source.string(), request.weights[0].string()));
   request.overrides = {"model.name=resnet20"};
-  EXPECT_TRUE(refusal(request).starts_with("65 " + request.weights[0].string() +
-                                           ": does not fit this model; "))
-      << refusal(request);
+  EXPECT_TRUE(test::refusal(request).starts_with("65 " + request.weights[0].string() +
+                                                 ": does not fit this model; "))
+      << test::refusal(request);
   request.overrides = {"model.classes=5"};
-  EXPECT_TRUE(refusal(request).ends_with("has 4 classes, expected the 5 of the model"))
-      << refusal(request);
-  EXPECT_TRUE(refusal({.source = request.source}).ends_with("say which weights to evaluate"))
-      << refusal({.source = request.source});
+  EXPECT_TRUE(test::refusal(request).ends_with("has 4 classes, expected the 5 of the model"))
+      << test::refusal(request);
+  EXPECT_TRUE(test::refusal({.source = request.source}).ends_with("say which weights to evaluate"))
+      << test::refusal({.source = request.source});
 }
 
 }  // namespace
