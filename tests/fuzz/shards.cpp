@@ -34,7 +34,8 @@ class Numbers {
     return value;
   }
   std::string text() {
-    const std::size_t length = std::min<std::size_t>(next<std::uint8_t>() % 16, input_.size());
+    const std::size_t wanted = next<std::uint8_t>() % 16;
+    const std::size_t length = std::min(wanted, input_.size());
     const std::string text(text_of(input_.first(length)));
     input_ = input_.subspan(length);
     return text;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <initializer_list>
+#include <ostream>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -20,6 +21,11 @@ struct Target {
   void (*run)(std::span<const std::byte> input);
   std::vector<std::string> (*seeds)();  // small valid inputs to begin with
 };
+
+// As tests name it.
+inline void PrintTo(const Target& target, std::ostream* out) {
+  *out << target.name;
+}
 
 std::span<const Target> targets();
 
