@@ -1,6 +1,5 @@
 #include "data/sources/files.h"
 
-#include <algorithm>
 #include <chrono>
 
 #include "ops/core/check.h"
@@ -52,8 +51,7 @@ std::unique_ptr<Files> files_inside(std::unique_ptr<Files> files, std::string in
 }
 
 bool has_control_characters(std::string_view text) {
-  return std::any_of(text.begin(), text.end(),
-                     [](unsigned char c) { return c < 0x20 || c == 0x7F; });
+  return on_one_line(std::string(text)) != text;
 }
 
 void stamp_file(Sha256& digest, const fs::path& path) {

@@ -61,7 +61,7 @@ std::unique_ptr<Files> files_in_tar(const std::filesystem::path& tar,
 std::unique_ptr<Files> files_inside(std::unique_ptr<Files> files, std::string inside,
                                     const std::string& where);
 
-// Control characters would break the one line of an error.
+// Names with control characters are refused: nobody could read them in an error or a list.
 bool has_control_characters(std::string_view text);
 
 // Feeds the size and time of modification of a file on disk.

@@ -47,9 +47,8 @@ void take_or_refuse(std::initializer_list<ExitCode> codes, const Body& body) {
     const std::string_view text = error.what();
     expect(std::find(codes.begin(), codes.end(), error.code()) != codes.end(),
            "wrong exit code: " + std::string(text));
-    const bool one_line = std::none_of(text.begin(), text.end(),
-                                       [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-    expect(!text.empty() && one_line, "not one line: " + std::string(text));
+    expect(!text.empty() && on_one_line(std::string(text)) == text,
+           "not one line: " + std::string(text));
   }
 }
 

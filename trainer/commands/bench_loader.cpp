@@ -137,7 +137,8 @@ class LoaderBench {
     communicator_.barrier();
     source->take_times();
     const Clock::time_point start = Clock::now();
-    while (seconds_since(start) < request_.seconds) drain(*source, step++);
+    do drain(*source, step++);
+    while (seconds_since(start) < request_.seconds);
     const double seconds = seconds_since(start);
     LoaderTimes times = source->take_times();
     std::array<double, 7> sums{static_cast<double>(times.rows) / seconds,
@@ -257,10 +258,15 @@ ExitCode bench_loader_command(const Arguments& arguments, Communicator& communic
     if (!wanted) return;
     request.config = load_config(file, overrides);
     for (const int threads : request.threads) {
-      require(threads > 0, ExitCode::usage, "convoy bench-loader", "{} threads", threads);
+      require(threads > 0, ExitCode::usage, "convoy bench-loader",
+              "{} threads, expected at least 1", threads);
     }
-    require(request.digest_steps > 0, ExitCode::usage, "convoy bench-loader", "{} steps",
-            request.digest_steps);
+    require(request.digest_steps > 0, ExitCode::usage, "convoy bench-loader",
+            "{} steps, expected at least 1", request.digest_steps);
+    require(request.seconds > 0, ExitCode::usage, "convoy bench-loader",
+            "{} seconds, expected more than 0", request.seconds);
+    require(request.epochs >= 0, ExitCode::usage, "convoy bench-loader",
+            "{} epochs, expected at least 0", request.epochs);
     require(communicator.size() <= request.config.batch.lanes, ExitCode::config, "batch.lanes",
             "{} ranks, but only {} lanes to share", communicator.size(),
             request.config.batch.lanes);
