@@ -107,10 +107,16 @@ std::array<double, 3> Dataset::pixel_std() const {
   return state_->pixels.std;
 }
 
+std::vector<std::span<const std::int32_t>> Dataset::labels() const {
+  std::vector<std::span<const std::int32_t>> labels;
+  for (const ShardReader& shard : state_->shards) labels.emplace_back(shard.index().labels);
+  return labels;
+}
+
 std::uint64_t Dataset::unlabelled() const {
   std::uint64_t sum = 0;
-  for (const ShardReader& shard : state_->shards) {
-    sum += static_cast<std::uint64_t>(std::ranges::count(shard.index().labels, -1));
+  for (const auto labels : this->labels()) {
+    sum += static_cast<std::uint64_t>(std::ranges::count(labels, -1));
   }
   return sum;
 }

@@ -50,6 +50,8 @@ class Dataset {
   const std::string& fingerprint() const;
   std::array<double, 3> pixel_mean() const;
   std::array<double, 3> pixel_std() const;
+  // Of all samples in order, a stretch for each shard; -1 where a sample has none.
+  std::vector<std::span<const std::int32_t>> labels() const;
   // Samples without a label: images to predict for, not to learn from.
   std::uint64_t unlabelled() const;
 

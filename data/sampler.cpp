@@ -44,9 +44,11 @@ std::shared_ptr<const Sampler::Classes> Sampler::sort_classes(const Dataset& dat
           "has {} weights, expected one for each of {} classes", weights.size(), count);
   Classes classes;
   classes.first.resize(count + 1);
-  for (std::uint64_t i = 0; i < dataset.size(); ++i) {
-    const std::int32_t label = dataset.sample(i).label;
-    if (label >= 0) ++classes.first[static_cast<std::size_t>(label) + 1];
+  const std::vector<std::span<const std::int32_t>> shards = dataset.labels();
+  for (const auto labels : shards) {
+    for (const std::int32_t label : labels) {
+      if (label >= 0) ++classes.first[static_cast<std::size_t>(label) + 1];
+    }
   }
   double sum = 0;
   for (std::size_t c = 0; c < count; ++c) {
@@ -60,9 +62,12 @@ std::shared_ptr<const Sampler::Classes> Sampler::sort_classes(const Dataset& dat
   std::partial_sum(classes.first.begin(), classes.first.end(), classes.first.begin());
   classes.members.resize(classes.first.back());
   std::vector<std::uint64_t> next = classes.first;
-  for (std::uint64_t i = 0; i < dataset.size(); ++i) {
-    const std::int32_t label = dataset.sample(i).label;
-    if (label >= 0) classes.members[next[static_cast<std::size_t>(label)]++] = i;
+  std::uint64_t index = 0;
+  for (const auto labels : shards) {
+    for (const std::int32_t label : labels) {
+      if (label >= 0) classes.members[next[static_cast<std::size_t>(label)]++] = index;
+      ++index;
+    }
   }
   return std::make_shared<const Classes>(std::move(classes));
 }
