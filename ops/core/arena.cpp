@@ -1,5 +1,7 @@
 #include "ops/core/arena.h"
 
+#include <sys/mman.h>
+
 #include <cstring>
 
 #include "ops/core/memory.h"
@@ -9,6 +11,16 @@ namespace {
 
 // Below this nobody looks at what is left.
 constexpr std::size_t large = std::size_t{64} << 20;
+constexpr std::size_t huge_page = std::size_t{2} << 20;
+
+// Memory of several huge pages begins on one and asks for them: passes over large tensors, and
+// transforms that write far apart, spend a good part of their time on looking up small pages.
+void* allocate(std::size_t bytes) {
+  if (bytes < 2 * huge_page) return std::aligned_alloc(arena_alignment, bytes);
+  void* memory = std::aligned_alloc(huge_page, bytes);
+  if (memory) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // or do without
+  return memory;
+}
 
 }  // namespace
 
@@ -17,7 +29,7 @@ Arena::Arena(std::size_t bytes, std::string_view what) : size_(align_up(bytes)) 
   // The kernel promises more than it has and kills who believes it; so ask first.
   const std::size_t available = size_ < large ? size_ : available_memory();
   if (size_ <= available) {
-    memory_ = Handle<FreePolicy>(std::aligned_alloc(arena_alignment, size_));
+    memory_ = Handle<FreePolicy>(allocate(size_));
   }
   require(bool(memory_), ExitCode::config, what,
           "needs {} bytes of memory, {} are available; expected a smaller batch, fewer threads or "
