@@ -176,7 +176,7 @@ std::array<PassResult, 3> measure(const ConvCase& c, int batch, int threads, int
   std::array<std::array<std::vector<double>, 2>, 3> times;  // by pass and algorithm
   const auto work = [&](int worker) {
     std::array<Passes, 2> algorithms{Passes(Winograd::never, c, images),
-                                     Passes(Winograd::wherever_offered, c, images)};
+                                     Passes(Winograd::wherever_possible, c, images)};
     for (std::size_t pass = 0; pass < 3; ++pass) {
       for (int round = -1; round < rounds; ++round) {  // the first is not counted
         for (std::size_t a = 0; a < 2; ++a) {

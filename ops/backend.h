@@ -39,11 +39,11 @@ class Backend {
   virtual std::string layout_name(const TensorDesc& desc) const = 0;
 };
 
-// Convolutions by Winograd's algorithm, where the library has it: faster, and rounded differently.
+// Convolutions by Winograd's algorithm: faster for many shapes, and rounded differently.
 enum class Winograd {
   never,
   where_faster,
-  wherever_offered,  // for tests and measurements
+  wherever_possible,  // for tests and measurements
 };
 
 std::unique_ptr<Backend> make_reference_backend();

@@ -1,6 +1,8 @@
 // Convolution by oneDNN. The forward pass chooses the layouts of its feature maps; backward is
 // pinned to them, so that no value needs a reorder between the passes.
 #include <cstring>
+#include <optional>
+#include <string_view>
 
 #include "ops/fold.h"
 #include "ops/onednn/weighted.h"
@@ -68,52 +70,6 @@ ConvPrimitives choose_primitives(const Context& context, const KernelRequest& re
   return offered;
 }
 
-// What `make` makes by Winograd's algorithm, or nothing where the library has none for the shape or
-// its scratchpad is too large.
-template <class Make>
-auto by_winograd(const Make& make) -> std::optional<decltype(make())> {
-  try {
-    auto desc = make();
-    if (desc.scratchpad_desc().get_size() <= max_winograd_scratchpad) return desc;
-  } catch (const dnnl::error& error) {
-    if (error.status != dnnl_unimplemented) throw;
-  }
-  return std::nullopt;
-}
-
-// Puts Winograd's algorithm into the passes that it makes faster, in the same layouts. Its weights
-// lie in all three passes as those of the direct weight gradient do, so no pass needs a copy: for
-// inference the library would take weights transformed before, but only by a reorder from plain
-// ones that takes longer than the convolution.
-void use_winograd(ConvPrimitives& primitives, const Context& context, ConvShape shape,
-                  const MemoryDesc* masters) {
-  // oneDNN 2.6 computes a wrong source gradient where the padding is not symmetric.
-  if (shape.pad_before != shape.pad_after) return;
-  shape.algorithm = dnnl::algorithm::convolution_winograd;
-  shape.src = primitives.forward.src_desc();
-  shape.dst = primitives.forward.dst_desc();
-  const auto wanted = [&](ConvPass pass) {
-    return context.winograd() == Winograd::wherever_offered ||
-           winograd_is_faster(pass, dims_of(shape.src), dims_of(shape.dst));
-  };
-  const auto direct = primitives.forward;
-  if (wanted(ConvPass::forward)) {
-    if (auto desc = by_winograd([&] { return conv_forward(context.engine(), true, shape); }))
-      primitives.forward = *desc;
-  }
-  if (primitives.source_gradient && wanted(ConvPass::source_gradient)) {
-    if (auto desc =
-            by_winograd([&] { return conv_backward_data(context.engine(), shape, direct); }))
-      primitives.source_gradient = desc;
-  }
-  if (primitives.weight_gradient && wanted(ConvPass::weight_gradient)) {
-    if (masters) shape.weights = *masters;
-    if (auto desc =
-            by_winograd([&] { return conv_backward_weights(context.engine(), shape, direct); }))
-      primitives.weight_gradient = desc;
-  }
-}
-
 class ConvKernel : public WeightedKernel {
  public:
   ConvKernel(const Conv& op, const KernelRequest& request, Context& context,
@@ -136,20 +92,13 @@ class ConvKernel : public WeightedKernel {
     if (op.norm) set_folded_bias(shift_index(op));
 
     const MemoryDesc masters = master_weights();
-    const MemoryDesc* given = masters_given() ? &masters : nullptr;
-    ConvPrimitives chosen = choose_primitives(context, request, shape, given);
-    if (context.winograd() != Winograd::never) use_winograd(chosen, context, shape, given);
-    spec_.src = {context.tensor(inputs[0], chosen.forward.src_desc())};
-    spec_.dst = context.tensor(dst, chosen.forward.dst_desc());
-    if (chosen.weight_gradient) {
-      set_weight_gradient(*chosen.weight_gradient,
-                          dnnl::convolution_backward_weights(*chosen.weight_gradient));
-    }
-    if (chosen.source_gradient) {
-      set_source_gradient(*chosen.source_gradient,
-                          dnnl::convolution_backward_data(*chosen.source_gradient));
-    }
-    set_forward(chosen.forward, dnnl::convolution_forward(chosen.forward));
+    const ConvPrimitives direct =
+        choose_primitives(context, request, shape, masters_given() ? &masters : nullptr);
+    shape.src = direct.forward.src_desc();
+    shape.dst = direct.forward.dst_desc();
+    spec_.src = {context.tensor(inputs[0], shape.src)};
+    spec_.dst = context.tensor(dst, shape.dst);
+    set_passes(direct, context, shape);
     if (!op.add) return;
     spec_.src.push_back(spec_.dst);
     spec_.forward_adds_in_place = true;
@@ -160,6 +109,71 @@ class ConvKernel : public WeightedKernel {
     if (term && term != buffers_.dst) std::memcpy(buffers_.dst, term, spec_.dst.bytes);
     WeightedKernel::forward(args);
   }
+
+ private:
+  // Each by Winograd's algorithm where that is faster, in the same layouts; else directly.
+  void set_passes(const ConvPrimitives& direct, const Context& context, const ConvShape& shape) {
+    has_bias_ = shape.bias.has_value();
+    const std::optional<WinogradShape> tiles = winograd_shape(context, shape);
+    const auto by_winograd = [&](ConvPass pass) {
+      return tiles && (context.winograd() == Winograd::wherever_possible ||
+                       (context.winograd() == Winograd::where_faster &&
+                        winograd_is_faster(pass, dims_of(shape.dst))));
+    };
+    const MemoryDesc weights = tiles ? winograd_weights(context, shape) : MemoryDesc();
+    const std::string_view name = best_winograd_loops().name;
+    if (direct.weight_gradient) {
+      if (by_winograd(ConvPass::weight_gradient) &&
+          (!masters_given() || master_weights() == weights)) {
+        weight_gradient_.emplace(*tiles);
+        set_masters(weights);
+        add_algorithm(name, weight_gradient_->scratchpad());
+      } else {
+        set_weight_gradient(*direct.weight_gradient,
+                            dnnl::convolution_backward_weights(*direct.weight_gradient));
+      }
+    }
+    if (direct.source_gradient) {
+      if (by_winograd(ConvPass::source_gradient)) {
+        source_gradient_.emplace(*tiles, ConvPass::source_gradient);
+        prepare_backward(weights);
+        add_algorithm(name, source_gradient_->scratchpad());
+      } else {
+        set_source_gradient(*direct.source_gradient,
+                            dnnl::convolution_backward_data(*direct.source_gradient));
+      }
+    }
+    if (by_winograd(ConvPass::forward)) {
+      forward_.emplace(*tiles, ConvPass::forward);
+      finish_ = {.add = shape.add, .relu = shape.relu, .cap = shape.relu_cap};
+      prepare_forward(weights);
+      add_algorithm(name, forward_->scratchpad());
+    } else {
+      set_forward(direct.forward, dnnl::convolution_forward(direct.forward));
+    }
+  }
+
+  void run_forward() override {
+    if (!forward_) return WeightedKernel::run_forward();
+    finish_.bias = has_bias_ ? forward_bias() : nullptr;
+    forward_->run(floats(buffers_.src[0]), forward_weights(), finish_, floats(buffers_.dst),
+                  floats(buffers_.scratchpad));
+  }
+  void run_source_gradient() override {
+    if (!source_gradient_) return WeightedKernel::run_source_gradient();
+    source_gradient_->run(floats(buffers_.diff_dst[0]), source_gradient_weights(), {},
+                          floats(buffers_.diff_src[0]), floats(buffers_.scratchpad));
+  }
+  void run_weight_gradient(float* weights, float* bias) override {
+    if (!weight_gradient_) return WeightedKernel::run_weight_gradient(weights, bias);
+    weight_gradient_->run(floats(buffers_.src[0]), floats(buffers_.diff_dst[0]), weights,
+                          has_bias_ ? bias : nullptr, floats(buffers_.scratchpad));
+  }
+
+  bool has_bias_ = false;
+  WinogradFinish finish_;  // of forward by Winograd's algorithm
+  std::optional<WinogradConv> forward_, source_gradient_;
+  std::optional<WinogradWeightGradient> weight_gradient_;
 };
 
 }  // namespace

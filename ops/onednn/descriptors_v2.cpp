@@ -8,6 +8,8 @@
 namespace convoy::onednn {
 namespace {
 
+constexpr auto direct = dnnl::algorithm::convolution_direct;
+
 dnnl::prop_kind forward_kind(bool training) {
   return training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
 }
@@ -32,9 +34,9 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
                                                        const ConvShape& s) {
   using Forward = dnnl::convolution_forward;
   const auto kind = forward_kind(training);
-  const auto desc = s.bias ? Forward::desc(kind, s.algorithm, s.src, s.weights, *s.bias, s.dst,
+  const auto desc = s.bias ? Forward::desc(kind, direct, s.src, s.weights, *s.bias, s.dst,
                                            s.strides, s.dilates, s.pad_before, s.pad_after)
-                           : Forward::desc(kind, s.algorithm, s.src, s.weights, s.dst, s.strides,
+                           : Forward::desc(kind, direct, s.src, s.weights, s.dst, s.strides,
                                            s.dilates, s.pad_before, s.pad_after);
   return {desc, user_scratchpad(s.add, s.relu, s.relu_cap), engine};
 }
@@ -42,7 +44,7 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {dnnl::convolution_backward_data::desc(s.algorithm, s.src, s.weights, s.dst, s.strides,
+  return {dnnl::convolution_backward_data::desc(direct, s.src, s.weights, s.dst, s.strides,
                                                 s.dilates, s.pad_before, s.pad_after),
           user_scratchpad(), engine, hint};
 }
@@ -51,10 +53,10 @@ dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
   using Backward = dnnl::convolution_backward_weights;
-  const auto desc = s.bias ? Backward::desc(s.algorithm, s.src, s.weights, *s.bias, s.dst,
-                                            s.strides, s.dilates, s.pad_before, s.pad_after)
-                           : Backward::desc(s.algorithm, s.src, s.weights, s.dst, s.strides,
-                                            s.dilates, s.pad_before, s.pad_after);
+  const auto desc = s.bias ? Backward::desc(direct, s.src, s.weights, *s.bias, s.dst, s.strides,
+                                            s.dilates, s.pad_before, s.pad_after)
+                           : Backward::desc(direct, s.src, s.weights, s.dst, s.strides, s.dilates,
+                                            s.pad_before, s.pad_after);
   return {desc, user_scratchpad(), engine, hint};
 }
 

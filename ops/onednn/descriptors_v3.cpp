@@ -8,6 +8,8 @@
 namespace convoy::onednn {
 namespace {
 
+constexpr auto direct = dnnl::algorithm::convolution_direct;
+
 dnnl::prop_kind forward_kind(bool training) {
   return training ? dnnl::prop_kind::forward_training : dnnl::prop_kind::forward_inference;
 }
@@ -36,7 +38,7 @@ dnnl::primitive_attr user_scratchpad(bool add, bool relu, float relu_cap) {
 dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engine, bool training,
                                                        const ConvShape& s) {
   return {
-      engine,    forward_kind(training), s.algorithm, s.src,
+      engine,    forward_kind(training), direct,      s.src,
       s.weights, or_none(s.bias),        s.dst,       s.strides,
       s.dilates, s.pad_before,           s.pad_after, user_scratchpad(s.add, s.relu, s.relu_cap)};
 }
@@ -44,14 +46,14 @@ dnnl::convolution_forward::primitive_desc conv_forward(const dnnl::engine& engin
 dnnl::convolution_backward_data::primitive_desc conv_backward_data(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {engine,       s.algorithm, s.src, s.weights,        s.dst, s.strides, s.dilates,
+  return {engine,       direct,      s.src, s.weights,        s.dst, s.strides, s.dilates,
           s.pad_before, s.pad_after, hint,  user_scratchpad()};
 }
 
 dnnl::convolution_backward_weights::primitive_desc conv_backward_weights(
     const dnnl::engine& engine, const ConvShape& s,
     const dnnl::convolution_forward::primitive_desc& hint) {
-  return {engine,    s.algorithm,  s.src,       s.weights, or_none(s.bias),  s.dst, s.strides,
+  return {engine,    direct,       s.src,       s.weights, or_none(s.bias),  s.dst, s.strides,
           s.dilates, s.pad_before, s.pad_after, hint,      user_scratchpad()};
 }
 

@@ -2,6 +2,7 @@
 #include <oneapi/dnnl/dnnl.hpp>
 
 #include "ops/onednn/row_loops.h"
+#include "ops/onednn/winograd_loops.h"
 
 namespace convoy::onednn {
 namespace {
@@ -23,6 +24,12 @@ const Loops& best_loops() {
 
 const RowLoops& best_row_loops() {
   static const RowLoops& best = choose(portable::row_loops, avx2::row_loops, avx512::row_loops);
+  return best;
+}
+
+const WinogradLoops& best_winograd_loops() {
+  static const WinogradLoops& best =
+      choose(portable::winograd_loops, avx2::winograd_loops, avx512::winograd_loops);
   return best;
 }
 

@@ -3,6 +3,10 @@
 // share.
 #pragma once
 
+#ifdef __FMA__
+#include <immintrin.h>
+#endif
+
 namespace convoy::onednn {
 namespace {
 
@@ -44,6 +48,22 @@ template <int Width>
 void store_any(float* to, Vector<Width> value) {
   *reinterpret_cast<typename VectorOf<Width>::unaligned*>(to) = value;
 }
+
+// x * y + z, rounded once where the processor can: said here, since the compiler may not decide it.
+#ifdef __FMA__
+inline Vector<8> multiply_add(Vector<8> x, Vector<8> y, Vector<8> z) {
+  return _mm256_fmadd_ps(x, y, z);
+}
+#else
+inline Vector<8> multiply_add(Vector<8> x, Vector<8> y, Vector<8> z) {
+  return x * y + z;
+}
+#endif
+#ifdef __AVX512F__
+inline Vector<16> multiply_add(Vector<16> x, Vector<16> y, Vector<16> z) {
+  return _mm512_fmadd_ps(x, y, z);
+}
+#endif
 
 }  // namespace
 }  // namespace convoy::onednn

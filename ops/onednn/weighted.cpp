@@ -21,42 +21,60 @@ void WeightedKernel::prepare_if_other(const MemoryDesc& wanted, TensorDesc& prep
     prepared = context_.tensor(spec_.parameters[0].shape, wanted);
 }
 
+void WeightedKernel::add_algorithm(std::string_view name, std::size_t scratchpad) {
+  if (!spec_.algorithm.empty()) spec_.algorithm += ' ';
+  spec_.algorithm += name;
+  spec_.scratchpad = std::max(spec_.scratchpad, scratchpad);
+}
+
+const float* WeightedKernel::forward_weights() const {
+  const std::byte* copy = buffers_.prepared[0];
+  return copy ? floats(copy) : buffers_.parameters[0];
+}
+const float* WeightedKernel::forward_bias() const {
+  const std::byte* folded = buffers_.prepared[bias_];
+  return folded ? floats(folded) : buffers_.parameters[bias_];
+}
+const float* WeightedKernel::source_gradient_weights() const {
+  const std::byte* copy = buffers_.prepared_backward[0];
+  return copy ? floats(copy) : buffers_.parameters[0];
+}
+
 void WeightedKernel::bind(const KernelBuffers& b) {
   Kernel::bind(b);
-  const void* master = b.parameters[0];
-  const void* forward_copy = b.prepared[0];
-  const void* backward_copy = b.prepared_backward[0];
   forward_.set(DNNL_ARG_SRC, b.src[0]);
-  forward_.set(DNNL_ARG_WEIGHTS, forward_copy ? forward_copy : master);
-  const void* folded_bias = b.prepared[bias_];
-  forward_.set(DNNL_ARG_BIAS, folded_bias ? folded_bias : b.parameters[bias_]);
+  forward_.set(DNNL_ARG_WEIGHTS, forward_weights());
+  forward_.set(DNNL_ARG_BIAS, forward_bias());
   forward_.set(DNNL_ARG_DST, b.dst);
   forward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
   weight_gradient_.set(DNNL_ARG_SRC, b.src[0]);
   weight_gradient_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
   weight_gradient_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
   source_gradient_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
-  source_gradient_.set(DNNL_ARG_WEIGHTS, backward_copy ? backward_copy : master);
+  source_gradient_.set(DNNL_ARG_WEIGHTS, source_gradient_weights());
   source_gradient_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
   source_gradient_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
 }
 
 void WeightedKernel::forward(const StepArgs&) {
-  forward_.run();
+  run_forward();
+}
+
+void WeightedKernel::run_weight_gradient(float* weights, float* bias) {
+  weight_gradient_.set(DNNL_ARG_DIFF_WEIGHTS, weights);
+  weight_gradient_.set(DNNL_ARG_DIFF_BIAS, bias);
+  weight_gradient_.run();
 }
 
 void WeightedKernel::backward(const StepArgs& args) {
   if (relu_) {
-    best_loops().relu_gradient(reinterpret_cast<float*>(buffers_.diff_dst[0]),
-                               reinterpret_cast<const float*>(buffers_.diff_dst[1]),
-                               reinterpret_cast<const float*>(buffers_.dst),
-                               spec_.dst.bytes / sizeof(float));
+    best_loops().relu_gradient(floats(buffers_.diff_dst[0]), floats(buffers_.diff_dst[1]),
+                               floats(buffers_.dst), spec_.dst.bytes / sizeof(float));
   }
-  if (buffers_.diff_src[0]) source_gradient_.run();
+  if (buffers_.diff_src[0]) run_source_gradient();
   if (!buffers_.gradient_wanted[0]) return;
-  weight_gradient_.set(DNNL_ARG_DIFF_WEIGHTS, args.gradients + buffers_.gradient_offsets[0]);
-  weight_gradient_.set(DNNL_ARG_DIFF_BIAS, args.gradients + buffers_.gradient_offsets[1]);
-  weight_gradient_.run();
+  run_weight_gradient(args.gradients + buffers_.gradient_offsets[0],
+                      args.gradients + buffers_.gradient_offsets[1]);
 }
 
 }  // namespace convoy::onednn

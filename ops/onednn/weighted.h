@@ -4,6 +4,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string_view>
 
 #include "ops/onednn/kernels.h"
 
@@ -39,11 +40,16 @@ class WeightedKernel : public Kernel {
     spec_.prepared[index] = spec_.parameters[index];
   }
 
+  // The three passes. A kernel that runs one in another way says so by the functions below instead.
+  virtual void run_forward() { forward_.run(); }
+  virtual void run_source_gradient() { source_gradient_.run(); }
+  virtual void run_weight_gradient(float* weights, float* bias);
+
   // Each takes a primitive descriptor; the weight gradient first, since it decides how the masters
   // lie.
   template <class PrimitiveDesc>
   void set_weight_gradient(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
-    spec_.parameters[0] = context_.tensor(spec_.parameters[0].shape, desc.diff_weights_desc());
+    set_masters(desc.diff_weights_desc());
     weight_gradient_ = Call(context_, primitive);
     weight_gradient_.declare(DNNL_ARG_SRC, desc.src_desc());
     weight_gradient_.declare(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
@@ -58,7 +64,7 @@ class WeightedKernel : public Kernel {
     source_gradient_.declare(DNNL_ARG_WEIGHTS, desc.weights_desc());
     source_gradient_.declare(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
     finish(source_gradient_, desc);
-    prepare_if_other(desc.weights_desc(), spec_.prepared_backward[0]);
+    prepare_backward(desc.weights_desc());
   }
   template <class PrimitiveDesc>
   void set_forward(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
@@ -68,16 +74,29 @@ class WeightedKernel : public Kernel {
     forward_.declare(DNNL_ARG_BIAS, desc.bias_desc());
     forward_.declare(DNNL_ARG_DST, desc.dst_desc());
     finish(forward_, desc);
-    prepare_if_other(desc.weights_desc(), spec_.prepared[0]);
+    prepare_forward(desc.weights_desc());
   }
+
+  // What the weight gradient writes, what the source gradient reads, what forward reads.
+  void set_masters(const MemoryDesc& weights) {
+    spec_.parameters[0] = context_.tensor(spec_.parameters[0].shape, weights);
+  }
+  void prepare_backward(const MemoryDesc& weights) {
+    prepare_if_other(weights, spec_.prepared_backward[0]);
+  }
+  void prepare_forward(const MemoryDesc& weights) { prepare_if_other(weights, spec_.prepared[0]); }
+  void add_algorithm(std::string_view name, std::size_t scratchpad);
+
+  // While bound.
+  const float* forward_weights() const;
+  const float* forward_bias() const;
+  const float* source_gradient_weights() const;
 
  private:
   template <class PrimitiveDesc>
   void finish(Call& call, const PrimitiveDesc& desc) {
     call.declare(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
-    spec_.scratchpad = std::max(spec_.scratchpad, desc.scratchpad_desc().get_size());
-    if (!spec_.algorithm.empty()) spec_.algorithm += ' ';
-    spec_.algorithm += desc.impl_info_str();
+    add_algorithm(desc.impl_info_str(), desc.scratchpad_desc().get_size());
   }
   void prepare_if_other(const MemoryDesc& wanted, TensorDesc& prepared);
 

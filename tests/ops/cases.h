@@ -121,10 +121,11 @@ inline std::vector<OpCase> inference_conv_cases() {
   };
 }
 
-// Large enough for Winograd's algorithm to be chosen, and with tiles that stick out. It rounds a
-// little more than the direct one: its transforms subtract neighbours before they multiply.
+// Large enough for Winograd's algorithm to be chosen: with tiles that stick out, in one block and
+// in several, with channels that make up no whole group. It rounds a little more than the direct
+// one: its transforms subtract neighbours before they multiply.
 inline std::vector<OpCase> winograd_cases() {
-  constexpr double tolerance = 5e-6;
+  constexpr double tolerance = 1e-5;
   return {
       {"conv_winograd", Conv{.out_channels = 48, .pad = 1}, {{2, 32, 14, 14}}, tolerance},
       {"conv_winograd_odd",
@@ -139,6 +140,10 @@ inline std::vector<OpCase> winograd_cases() {
        Conv{.out_channels = 32, .kernel = 3, .bias = true},
        {{8, 32, 9, 8}},
        tolerance},
+      {"conv_winograd_full",
+       Conv{.out_channels = 16, .pad = full_padding(3)},
+       {{3, 16, 6, 7}},
+       tolerance},
       {"conv_winograd_padded_below_and_above",
        Conv{.out_channels = 32, .pad = {1, 0, 1, 0}},
        {{8, 32, 7, 10}},
@@ -146,6 +151,15 @@ inline std::vector<OpCase> winograd_cases() {
       {"conv_winograd_asymmetric_pad",
        Conv{.out_channels = 32, .pad = {0, 1, 1, 0}},
        {{8, 32, 7, 10}},
+       tolerance},
+      {"conv_winograd_blocks",
+       Conv{.out_channels = 48, .pad = 1, .bias = true},
+       {{7, 16, 15, 13}},
+       tolerance},
+      {"conv_winograd_groups", Conv{.out_channels = 144, .pad = 1}, {{7, 32, 16, 14}}, tolerance},
+      {"conv_winograd_groups_of_sources",
+       Conv{.out_channels = 16, .pad = 1},
+       {{2, 144, 8, 8}},
        tolerance},
   };
 }

@@ -79,17 +79,31 @@ std::vector<std::string> winograd_passes(Winograd winograd, const Shape& images)
 }
 
 TEST(WinogradRule, DecidesByShapeAndIsObeyed) {
-  const Shape few{1, 64, 8, 8}, some{1, 64, 16, 16}, many{2, 64, 16, 16};
-  if (winograd_passes(Winograd::wherever_offered, many).empty()) {
-    GTEST_SKIP() << "this library has no Winograd convolution for this processor";
-  }
-  const std::vector<std::string> all{"weight gradient", "source gradient", "forward"};
-  EXPECT_EQ(winograd_passes(Winograd::wherever_offered, few), all);
-  EXPECT_EQ(winograd_passes(Winograd::where_faster, few), std::vector<std::string>{});
+  const Shape few{1, 64, 8, 8}, some{2, 64, 8, 8}, many{1, 64, 16, 16}, ragged{16, 64, 5, 5};
+  const std::vector<std::string> all{"weight gradient", "source gradient", "forward"}, none;
+  EXPECT_EQ(winograd_passes(Winograd::wherever_possible, few), all);
+  EXPECT_EQ(winograd_passes(Winograd::where_faster, few), none);
   EXPECT_EQ(winograd_passes(Winograd::where_faster, some),
             std::vector<std::string>{"weight gradient"});
   EXPECT_EQ(winograd_passes(Winograd::where_faster, many), all);
-  EXPECT_EQ(winograd_passes(Winograd::never, many), std::vector<std::string>{});
+  EXPECT_EQ(winograd_passes(Winograd::where_faster, ragged), none);
+  EXPECT_EQ(winograd_passes(Winograd::never, many), none);
+}
+
+TEST(WinogradThreads, DoNotChangeABit) {
+  const Shape images{5, 32, 13, 13};
+  for (const int channels : {48, 144}) {
+    const OpCase c{"", Conv{.out_channels = channels, .pad = 1, .bias = true}, {images}};
+    const auto outputs = [&](int threads) {
+      const auto backend = make_onednn_backend(threads, Winograd::wherever_possible);
+      return OpHarness(*backend, c.op, c.inputs, {.offer_conv_layout = true})
+          .run(random_inputs(c, 1));
+    };
+    const OpOutputs one = outputs(1), three = outputs(3);
+    EXPECT_EQ(one.dst, three.dst);
+    EXPECT_EQ(one.diff_src, three.diff_src);
+    EXPECT_EQ(one.gradients, three.gradients);
+  }
 }
 
 }  // namespace
