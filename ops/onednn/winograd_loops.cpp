@@ -33,6 +33,9 @@ V all(float value) {
   return value - V{};  // + would have to turn -0 into 0
 }
 
+// The transforms of Lavin and Gray's F(4x4, 3x3), whose polynomials are evaluated at 0, 1, -1, 2,
+// -2 and infinity, in one dimension. Pairs of opposite points share their even and odd parts.
+
 // y = B^T x
 void window_transform(const V (&x)[window], V (&y)[window]) {
   const V even = x[4] - 4.0f * x[2], odd = x[3] - 4.0f * x[1];
