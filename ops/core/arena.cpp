@@ -17,8 +17,9 @@ constexpr std::size_t huge_page = std::size_t{2} << 20;
 // transforms that write far apart, spend a good part of their time on looking up small pages.
 void* allocate(std::size_t bytes) {
   if (bytes < 2 * huge_page) return std::aligned_alloc(arena_alignment, bytes);
-  void* memory = std::aligned_alloc(huge_page, bytes);
-  if (memory) madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // or do without
+  void* memory = nullptr;
+  if (posix_memalign(&memory, huge_page, bytes) != 0) return nullptr;
+  madvise(memory, bytes / huge_page * huge_page, MADV_HUGEPAGE);  // or do without
   return memory;
 }
 
