@@ -22,7 +22,8 @@ struct ConvShape {
   MemoryDesc src, weights, dst;
   std::optional<MemoryDesc> bias;
   Dims strides, dilates, pad_before, pad_after;  // dilates: 0 is dense
-  bool add = false;                              // forward adds to what dst holds
+
+  bool add = false;   // forward adds to what dst holds
   bool relu = false;  // and then stores max(0, .), but nothing above the cap
   float relu_cap = std::numeric_limits<float>::infinity();
 };

@@ -1,5 +1,6 @@
-// Compiled once per instruction set, with CONVOY_ISA naming the namespace of the table that it
-// defines. Includes nothing that has inline functions of external linkage, as loops.cpp does.
+// The transforms and products of Winograd's algorithm. Compiled once per instruction set, with
+// CONVOY_ISA naming the namespace of the table that it defines. Includes nothing that has inline
+// functions of external linkage, as loops.cpp does.
 #include "ops/onednn/winograd_loops.h"
 
 #include "ops/onednn/vector.h"
@@ -297,15 +298,11 @@ void multiply_over_tiles(std::int64_t in_chunks, std::int64_t out_chunks, std::i
   const std::int64_t out_stride = in_chunks * width * width;
   for (std::int64_t o = 0; o < out_chunks;) {
     const bool pair = o + 2 <= out_chunks;
+    const auto block = pair ? multiply_over_tiles_block<2> : multiply_over_tiles_block<1>;
     for (std::int64_t chunk = 0; chunk < in_chunks; ++chunk) {
       for (int i = 0; i < width; i += register_channels) {
-        (pair
-             ? multiply_over_tiles_block<2>
-             : multiply_over_tiles_block<1>)(count, chunk_stride,
-                                             windows + chunk * chunk_stride + i,
-                                             tiles + o * chunk_stride,
-                                             filters + o * out_stride + (chunk * width + i) * width,
-                                             out_stride);
+        block(count, chunk_stride, windows + chunk * chunk_stride + i, tiles + o * chunk_stride,
+              filters + o * out_stride + (chunk * width + i) * width, out_stride);
       }
     }
     o += pair ? 2 : 1;

@@ -98,7 +98,7 @@ constexpr bool openmp_is_understood = true;
 
 TEST(WinogradThreads, DoNotChangeABit) {
   if (!openmp_is_understood) GTEST_SKIP() << "the sanitizer would see races where there are none";
-  const Shape images{5, 32, 13, 13};
+  const Shape images{7, 32, 13, 13};  // several blocks of tiles
   for (const int channels : {48, 144}) {
     const OpCase c{"", Conv{.out_channels = channels, .pad = 1, .bias = true}, {images}};
     const auto outputs = [&](int threads) {
