@@ -1,5 +1,6 @@
-// Each pass of the convolutions of the networks, by the direct algorithm and by Winograd's: the
-// figures behind the rule of ops/onednn/winograd.cpp, and which kernels the library picks.
+// Each pass of the convolutions of the networks, by the direct algorithm, by Winograd's, and
+// directly with factors rounded to bf16: the figures behind the rules of ops/onednn/winograd.cpp
+// and ops/onednn/conv_primitives.cpp, and which kernels the library picks.
 //
 //   conv_bench [NAME [THREADS [ROUNDS]]]     shapes whose name contains NAME, all by default
 //
@@ -100,6 +101,33 @@ std::vector<ConvCase> conv_cases() {
                      pixels,
                      {16, 32}});
   }
+  for (const auto& [in, out, pixels, stride] : {std::tuple{64, 64, 56, 1},
+                                                {64, 256, 56, 1},
+                                                {256, 64, 56, 1},
+                                                {256, 512, 56, 2},
+                                                {128, 512, 28, 1},
+                                                {512, 128, 28, 1},
+                                                {256, 1024, 14, 1},
+                                                {1024, 256, 14, 1},
+                                                {512, 2048, 7, 1},
+                                                {2048, 512, 7, 1},
+                                                {16, 64, 56, 1},
+                                                {64, 16, 56, 1},
+                                                {192, 32, 28, 1},
+                                                {32, 192, 28, 1}}) {
+    cases.push_back({fmt::format("1x1 {}->{} {}x{} /{}", in, out, pixels, pixels, stride),
+                     Conv{.out_channels = out, .kernel = 1, .stride = stride},
+                     in,
+                     pixels,
+                     {16}});
+  }
+  for (const auto& [in, out, pixels] : {std::tuple{16, 32, 32}, {32, 64, 16}, {128, 128, 56}}) {
+    cases.push_back({fmt::format("3x3 {}->{} {}x{} /2", in, out, pixels, pixels),
+                     Conv{.out_channels = out, .stride = 2, .pad = 1},
+                     in,
+                     pixels,
+                     {16}});
+  }
   cases.push_back({"mobilenet first 3->32 224x224 /2",
                    Conv{.out_channels = 32, .stride = 2, .pad = {0, 0, 1, 1}},
                    3,
@@ -120,8 +148,8 @@ constexpr std::array passes{"forward", "source gradient", "weight gradient"};
 // One algorithm's kernels of one worker, so made that each pass can be run alone.
 class Passes {
  public:
-  Passes(Winograd winograd, const ConvCase& c, const Shape& images)
-      : backend_(make_onednn_backend(1, winograd)),
+  Passes(const BackendOptions& options, const ConvCase& c, const Shape& images)
+      : backend_(make_onednn_backend(options)),
         to_weights_(*backend_, c.op, {images}, variant(images, false)),
         to_source_(*backend_, c.op, {images}, variant(images, true)) {
     const OpInputs inputs = random_inputs({c.name, c.op, {images}}, 1);
@@ -143,7 +171,6 @@ class Passes {
     const std::size_t start = all.find(' ') + 1;
     return all.substr(start, all.find(' ', start) - start);
   }
-  std::size_t scratchpad() const { return to_source_.spec().scratchpad; }
 
  private:
   static OpVariant variant(const Shape& images, bool source) {
@@ -161,49 +188,61 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
+// The way that the others are compared with, and those.
+std::vector<BackendOptions> ways() {
+  std::vector<BackendOptions> ways{{.winograd = Winograd::never},
+                                   {.winograd = Winograd::wherever_possible}};
+  if (onednn_can_multiply_in(Precision::bf16)) {
+    ways.push_back({.winograd = Winograd::never, .precision = Precision::bf16});
+  }
+  return ways;
+}
+
 struct PassResult {
-  std::array<double, 2> ms{};  // direct, Winograd
-  std::array<std::string, 2> algorithms;
-  std::array<std::size_t, 2> scratchpad{};
-  bool chosen = false;  // Winograd, by the rule
+  std::vector<double> ms;  // by way
+  std::vector<std::string> algorithms;
+  bool winograd_chosen = false;  // by the rule
 };
 
 std::array<PassResult, 3> measure(const ConvCase& c, int batch, int threads, int rounds) {
   const Shape images{batch, c.channels, c.pixels, c.pixels};
+  const std::vector<BackendOptions> all = ways();
   std::array<PassResult, 3> results;
   std::barrier together(threads);
   std::mutex mutex;
-  std::array<std::array<std::vector<double>, 2>, 3> times;  // by pass and algorithm
+  std::array<std::vector<std::vector<double>>, 3> times;  // by pass and way
+  for (auto& of_pass : times) of_pass.resize(all.size());
   const auto work = [&](int worker) {
-    std::array<Passes, 2> algorithms{Passes(Winograd::never, c, images),
-                                     Passes(Winograd::wherever_possible, c, images)};
+    std::vector<std::unique_ptr<Passes>> kernels;
+    for (const BackendOptions& way : all) {
+      kernels.push_back(std::make_unique<Passes>(way, c, images));
+    }
     for (std::size_t pass = 0; pass < 3; ++pass) {
       for (int round = -1; round < rounds; ++round) {  // the first is not counted
-        for (std::size_t a = 0; a < 2; ++a) {
+        for (std::size_t w = 0; w < all.size(); ++w) {
           together.arrive_and_wait();
           const double start = processor_time();
-          algorithms[a].run(pass);
+          kernels[w]->run(pass);
           const double ms = processor_time() - start;
           const std::lock_guard lock(mutex);
-          if (round >= 0) times[pass][a].push_back(ms);
+          if (round >= 0) times[pass][w].push_back(ms);
         }
       }
     }
     if (worker > 0) return;
-    const Passes by_rule(Winograd::where_faster, c, images);
+    const Passes by_rule({}, c, images);
     for (std::size_t pass = 0; pass < 3; ++pass) {
-      for (std::size_t a = 0; a < 2; ++a) {
-        results[pass].algorithms[a] = algorithms[a].algorithm(pass);
-        results[pass].scratchpad[a] = algorithms[a].scratchpad();
+      for (const auto& of_way : kernels) {
+        results[pass].algorithms.push_back(of_way->algorithm(pass));
       }
-      results[pass].chosen = by_rule.algorithm(pass) != results[pass].algorithms[0];
+      results[pass].winograd_chosen = by_rule.algorithm(pass) != results[pass].algorithms[0];
     }
   };
   std::vector<std::thread> workers;
   for (int worker = 0; worker < threads; ++worker) workers.emplace_back(work, worker);
   for (std::thread& worker : workers) worker.join();
   for (std::size_t pass = 0; pass < 3; ++pass) {
-    for (std::size_t a = 0; a < 2; ++a) results[pass].ms[a] = median(times[pass][a]);
+    for (auto& of_way : times[pass]) results[pass].ms.push_back(median(of_way));
   }
   return results;
 }
@@ -216,11 +255,13 @@ void report(const ConvCase& c, int batch, int threads, int rounds) {
     const PassResult& r = results[pass];
     fmt::print("{:<36} batch {:>3} {:<15} {:>8.2f} ms {:>5.0f} GFLOP/s {:<22}", c.name, batch,
                passes[pass], r.ms[0], gflop / r.ms[0] * 1e3, r.algorithms[0]);
-    if (r.algorithms[0] != r.algorithms[1]) {
-      const double ratio = r.ms[0] / r.ms[1];
-      fmt::print(" winograd {:>8.2f} ms x {:.2f} scratchpad {:>4} MiB {}{}", r.ms[1], ratio,
-                 r.scratchpad[1] >> 20, r.chosen ? "taken" : "left",
-                 r.chosen != (ratio > 1) ? "?" : "");
+    for (std::size_t w = 1; w < r.ms.size(); ++w) {
+      if (r.algorithms[w] == r.algorithms[0]) continue;
+      const double ratio = r.ms[0] / r.ms[w];
+      fmt::print(" {} {:.2f} ms x {:.2f}", r.algorithms[w], r.ms[w], ratio);
+      if (w > 1) continue;
+      fmt::print(" {}{}", r.winograd_chosen ? "taken" : "left",
+                 r.winograd_chosen != (ratio > 1) ? "?" : "");
     }
     fmt::print("\n");
   }

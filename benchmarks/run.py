@@ -53,6 +53,8 @@ def arguments():
                         help="global batch; the best of several (128 for small images, else 16, 32, 64)")
     parser.add_argument("--rounds", type=int, default=5, help="(5)")
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement (4)")
+    parser.add_argument("--bf16", action="store_true",
+                        help="convolutions multiply in bf16: ours where that pays, PyTorch's by autocast")
     parser.add_argument("--images", help="of `decode`: a folder or a tar of JPEG files")
     parser.add_argument("--variant", action="append", help="of the peer, instead of the two fastest")
     parser.add_argument("--peer-python", default=os.environ.get("CONVOY_PEER_PYTHON", "python3"),
@@ -63,7 +65,7 @@ def arguments():
     args.model = args.model or MODELS
     layouts = args.layout or (["1x2", "2x1"] if args.what == "train" else ["1x2"])
     args.layout = [tuple(map(int, text.split("x"))) for text in layouts]
-    args.inference = ["--inference"] if args.what == "inference" else []
+    args.modes = ["--inference"] * (args.what == "inference") + ["--bf16"] * args.bf16
     return args
 
 
@@ -83,7 +85,7 @@ def batches(args, model):
 
 def setting(args, case, batch):
     model, ranks, threads = case
-    return ["--model", model, "--batch", batch, "--ranks", ranks, "--threads", threads] + args.inference
+    return ["--model", model, "--batch", batch, "--ranks", ranks, "--threads", threads] + args.modes
 
 
 def shards(model):

@@ -35,8 +35,13 @@ struct BenchOptions {
   double seconds = 4;
   bool inference = false;
   bool profile = false;
+  bool bf16 = false;
   std::string data;
 };
+
+std::unique_ptr<Backend> backend_of(const BenchOptions& options) {
+  return make_onednn_backend({.precision = options.bf16 ? Precision::bf16 : Precision::fp32});
+}
 
 // What a network is trained on: [C, H, W] and the number of classes.
 struct Task {
@@ -102,7 +107,7 @@ class Bench {
         rows_(options.batch / lanes_),
         batch_(options.batch),
         profile_(options.profile),
-        backend_(make_backend("onednn")),
+        backend_(backend_of(options)),
         pool_(options.threads, 1) {
     const Task task = task_of(options.model);
     ModelConfig model{.name = options.model, .classes = task.classes};
@@ -221,7 +226,7 @@ class InferenceBench {
       : rows_(options.batch / options.threads),
         profile_(options.profile),
         task_(task_of(options.model)),
-        backend_(make_backend("onednn")),
+        backend_(backend_of(options)),
         pool_(options.threads, 1),
         network_({.name = options.model, .classes = task_.classes},
                  {rows_, task_.image[0], task_.image[1], task_.image[2]}, *backend_,
@@ -279,7 +284,7 @@ BenchOptions parse(int argc, char** argv) {
       "batch", po::value(&options.batch))("ranks", po::value(&options.ranks))(
       "threads", po::value(&options.threads))("seconds", po::value(&options.seconds))(
       "data", po::value(&options.data))("inference", po::bool_switch(&options.inference))(
-      "profile", po::bool_switch(&options.profile));
+      "profile", po::bool_switch(&options.profile))("bf16", po::bool_switch(&options.bf16));
   po::variables_map values;
   po::store(po::parse_command_line(argc, argv, description), values);
   po::notify(values);

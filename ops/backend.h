@@ -46,12 +46,26 @@ enum class Winograd {
   wherever_possible,  // for tests and measurements
 };
 
+// What convolutions multiply in, where Winograd's algorithm does not run. Tensors, sums and results
+// are float in any case.
+enum class Precision {
+  fp32,
+  bf16,  // both factors rounded to 8 bits of mantissa, where that pays
+};
+
+struct BackendOptions {
+  int threads = 1;  // OpenMP threads inside one kernel call (1 unless lanes are fewer than cores)
+  Winograd winograd = Winograd::where_faster;
+  Precision precision = Precision::fp32;
+};
+
 std::unique_ptr<Backend> make_reference_backend();
-// `threads`: OpenMP threads inside one kernel call (1 unless lanes are fewer than cores).
-std::unique_ptr<Backend> make_onednn_backend(int threads = 1,
-                                             Winograd winograd = Winograd::where_faster);
-// "onednn" | "reference". Error(config) otherwise.
-std::unique_ptr<Backend> make_backend(std::string_view name, int threads = 1,
-                                      Winograd winograd = Winograd::where_faster);
+// Error(config) if this processor cannot multiply in the precision asked for.
+std::unique_ptr<Backend> make_onednn_backend(const BackendOptions& options = {});
+// "onednn" | "reference", which knows no options. Error(config) otherwise.
+std::unique_ptr<Backend> make_backend(std::string_view name, const BackendOptions& options = {});
+
+// Whether make_onednn_backend() takes it: bf16 wants the instructions of AVX512-BF16.
+bool onednn_can_multiply_in(Precision precision);
 
 }  // namespace convoy

@@ -4,8 +4,8 @@
 
 namespace convoy {
 
-std::unique_ptr<Backend> make_backend(std::string_view name, int threads, Winograd winograd) {
-  if (name == "onednn") return make_onednn_backend(threads, winograd);
+std::unique_ptr<Backend> make_backend(std::string_view name, const BackendOptions& options) {
+  if (name == "onednn") return make_onednn_backend(options);
   if (name == "reference") return make_reference_backend();
   fail(ExitCode::config, "backend", "'{}' is unknown, expected onednn or reference", name);
 }

@@ -19,6 +19,7 @@
 #include "data/sampler.h"
 #include "data/transform.h"
 #include "ops/activation.h"
+#include "ops/backend.h"
 #include "ops/pool.h"
 
 namespace convoy {
@@ -174,7 +175,11 @@ struct Config {
   CheckpointConfig checkpoint;
   std::string backend = "onednn";  // onednn | reference
   // Fast paths, which round differently; to be turned off for comparison.
-  bool winograd = true;                // convolutions by Winograd's algorithm where it is faster
+  bool winograd = true;  // convolutions by Winograd's algorithm where it is faster
+  // fp32 | bf16 | auto: what the other convolutions multiply in; sums, weights and all else are
+  // float. Empty is auto: measured when a run begins, and kept by it; fp32 where nothing is
+  // trained.
+  std::optional<Precision> precision = Precision::fp32;
   bool fuse = true;                    // neighbouring ops in one pass over memory
   MemoryUse memory = MemoryUse::keep;  // keep | recompute
   int threads = 0;                     // worker threads per rank; 0: its share of the host's cores

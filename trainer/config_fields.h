@@ -340,6 +340,9 @@ void fields(V& v, Config& c) {
   v.choice("backend", c.backend,
            Choices<std::string>{{"onednn", "onednn"}, {"reference", "reference"}});
   v.field("winograd", c.winograd);
+  v.choice("precision", c.precision,
+           Choices<std::optional<Precision>>{
+               {"fp32", Precision::fp32}, {"bf16", Precision::bf16}, {"auto", std::nullopt}});
   v.field("fuse", c.fuse);
   v.choice("memory", c.memory,
            Choices<MemoryUse>{{"keep", MemoryUse::keep}, {"recompute", MemoryUse::recompute}});

@@ -11,6 +11,7 @@
 #include "ops/core/file.h"
 #include "ops/core/log.h"
 #include "trainer/network.h"
+#include "trainer/precision.h"
 #include "trainer/run_folder.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
@@ -40,10 +41,12 @@ class Session {
   TrainingOutcome run_to_end();
   void claim_folder();
   void open_data();
+  void decide_precision();
   void build_network();
   void agree();
   void resume();
   void restore(const LoadedCheckpoint& checkpoint);
+  Shape micro_batch() const;
   std::size_t longest_meeting() const;
   void start_workers();
   void introduce() const;
@@ -108,6 +111,7 @@ TrainingOutcome Session::run() {
 TrainingOutcome Session::run_to_end() {
   claim_folder();
   open_data();
+  decide_precision();
   build_network();
   agree();
   resume();
@@ -162,6 +166,29 @@ void Session::open_data() {
   });
 }
 
+// Where it is open: as the run began, or by measurement. All ranks meet here whatever their
+// configurations say, which are compared later.
+void Session::decide_precision() {
+  communicator_.set_activity("choosing the precision", 0);
+  Precision decided = Precision::fp32;
+  by_root(communicator_, [&] {
+    if (config_.precision) return;
+    if (const auto begun = folder() / "config.yaml"; std::filesystem::exists(begun)) {
+      decided = load_config(begun).precision.value_or(decided);
+    } else {
+      decided = measure_precision(config_, micro_batch());
+    }
+  });
+  communicator_.broadcast(std::as_writable_bytes(std::span(&decided, 1)), 0);
+  if (!config_.precision) config_.precision = decided;
+}
+
+// What a lane trains on at a time.
+Shape Session::micro_batch() const {
+  return batch_shape(config_.batch.global / config_.batch.lanes, *train_data_,
+                     make_pipeline(config_.data, config_.data.augment));
+}
+
 void Session::build_network() {
   communicator_.set_activity("planning", 0);
   const int lanes =
@@ -173,10 +200,8 @@ void Session::build_network() {
   pool_.emplace(workers, config_.threads_per_lane);
   together(communicator_, [&] {
     backend_ = make_backend(config_);
-    const int rows = config_.batch.global / config_.batch.lanes;
-    const Pipeline augment = make_pipeline(config_.data, config_.data.augment);
     network_.emplace(
-        config_.model, batch_shape(rows, *train_data_, augment), *backend_,
+        config_.model, micro_batch(), *backend_,
         PlanOptions{.fuse = config_.fuse, .recompute = config_.memory == MemoryUse::recompute});
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);

@@ -27,8 +27,13 @@ std::string numerics_of(const std::string& backend, const Config& config) {
 }
 
 std::unique_ptr<Backend> make_backend(const Config& config) {
-  return make_backend(config.backend, config.threads_per_lane,
-                      config.winograd ? Winograd::where_faster : Winograd::never);
+  const Precision precision = config.precision.value_or(Precision::fp32);
+  require(precision == Precision::fp32 || config.backend == "onednn", ExitCode::config, "precision",
+          "bf16 is of the backend onednn, the configuration has {}", config.backend);
+  return make_backend(config.backend,
+                      {.threads = config.threads_per_lane,
+                       .winograd = config.winograd ? Winograd::where_faster : Winograd::never,
+                       .precision = precision});
 }
 
 void complete(Config& config, const Dataset& train) {

@@ -2,8 +2,8 @@
 """Training and inference speed of PyTorch on the CPU, tuned as its experts do: the peer of train_bench.
 
 Forward, backward and SGD (momentum 0.9, weight decay 1e-4) in fp32 on synthetic images that stay in
-memory; with --inference the forward pass alone, in evaluation and inference mode. Prints one JSON line
-per variant; a variant is MODE-LAYOUT-OPENMP:
+memory; with --inference the forward pass alone, in evaluation and inference mode; with --bf16 under
+autocast. Prints one JSON line per variant; a variant is MODE-LAYOUT-OPENMP:
 
     MODE     eager, compile (torch.compile)
     LAYOUT   nhwc (channels_last), nchw
@@ -45,6 +45,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", choices=sorted(TASKS), required=True)
     parser.add_argument("--inference", action="store_true", help="the forward pass alone")
+    parser.add_argument("--bf16", action="store_true", help="autocast to bfloat16")
     parser.add_argument("--batch", type=int, default=128, help="global batch (128)")
     parser.add_argument("--ranks", type=int, default=1, help="processes (1)")
     parser.add_argument("--threads", type=int, default=2, help="OpenMP threads per process (2)")
@@ -176,9 +177,11 @@ def measure(args, mode, layout):
         model = nn.parallel.DistributedDataParallel(model, gradient_as_bucket_view=True, static_graph=True)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4, fused=True)
     cross_entropy = nn.CrossEntropyLoss()
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=args.bf16)
 
     def loss_of(images, labels):
-        return cross_entropy(model(images), labels)
+        with autocast:
+            return cross_entropy(model(images), labels)
 
     if args.inference:
         model.eval()
@@ -192,7 +195,7 @@ def measure(args, mode, layout):
     turn = itertools.cycle(batches)
 
     def infer():
-        with torch.inference_mode():
+        with torch.inference_mode(), autocast:
             return model(next(turn)[0])[0, 0]
 
     def train():
@@ -234,7 +237,8 @@ def run(args, variant):
     processes = [subprocess.Popen(
         [sys.executable, __file__, "--rank", str(rank), "--variant", variant, "--model", args.model,
          "--batch", str(args.batch), "--ranks", str(args.ranks), "--threads", str(args.threads),
-         "--seconds", str(args.seconds), "--port", str(args.port)] + ["--inference"] * args.inference,
+         "--seconds", str(args.seconds), "--port", str(args.port)]
+        + ["--inference"] * args.inference + ["--bf16"] * args.bf16,
         env=environment(args, variant.split("-")[2], rank), text=True,
         stdout=subprocess.PIPE if rank == 0 else subprocess.DEVNULL) for rank in range(args.ranks)]
     output = processes[0].communicate()[0]

@@ -114,8 +114,8 @@ class ReorderKernel : public Kernel {
     spec_.src = {from};
     spec_.dst = to;
     spec_.algorithm = "reorder";
-    forward_ = make(src, dst, context);
-    backward_ = make(dst, src, context);
+    forward_ = make_reorder(context, src, dst);
+    backward_ = make_reorder(context, dst, src);
   }
   void bind(const KernelBuffers& b) override {
     Kernel::bind(b);
@@ -130,13 +130,6 @@ class ReorderKernel : public Kernel {
   }
 
  private:
-  static Call make(const MemoryDesc& from, const MemoryDesc& to, Context& context) {
-    const dnnl::reorder::primitive_desc desc(context.engine(), from, context.engine(), to);
-    Call call(context, dnnl::reorder(desc));
-    call.declare(DNNL_ARG_FROM, from);
-    call.declare(DNNL_ARG_TO, to);
-    return call;
-  }
   Call forward_;
   Call backward_;
 };

@@ -15,13 +15,14 @@ std::string_view isa_name(dnnl::cpu_isa isa) {
 
 class OnednnBackend : public Backend {
  public:
-  OnednnBackend(int threads, Winograd winograd) : context_(threads, winograd) {}
+  explicit OnednnBackend(const BackendOptions& options) : context_(options) {}
 
   std::string name() const override {
     const dnnl_version_t* version = dnnl_version();
-    return fmt::format("onednn {}.{}.{} {} threads {}{}", version->major, version->minor,
+    return fmt::format("onednn {}.{}.{} {} threads {}{}{}", version->major, version->minor,
                        version->patch, isa_name(dnnl::get_effective_cpu_isa()), context_.threads(),
-                       context_.winograd() == Winograd::never ? " no winograd" : "");
+                       context_.winograd() == Winograd::never ? " no winograd" : "",
+                       context_.precision() == Precision::bf16 ? " bf16" : "");
   }
 
   std::unique_ptr<Kernel> make(const Op& op, const KernelRequest& request) override {
@@ -51,8 +52,16 @@ class OnednnBackend : public Backend {
 
 }  // namespace
 
-std::unique_ptr<Backend> make_onednn_backend(int threads, Winograd winograd) {
-  return std::make_unique<OnednnBackend>(threads, winograd);
+bool onednn_can_multiply_in(Precision precision) {
+  return precision == Precision::fp32 ||
+         dnnl::get_effective_cpu_isa() >= dnnl::cpu_isa::avx512_core_bf16;
+}
+
+std::unique_ptr<Backend> make_onednn_backend(const BackendOptions& options) {
+  require(onednn_can_multiply_in(options.precision), ExitCode::config, "precision",
+          "bf16 wants a processor with AVX512-BF16, this one has {}: expected fp32",
+          isa_name(dnnl::get_effective_cpu_isa()));
+  return std::make_unique<OnednnBackend>(options);
 }
 
 }  // namespace convoy

@@ -1,10 +1,10 @@
-// Convolution by oneDNN. The forward pass chooses the layouts of its feature maps; backward is
-// pinned to them, so that no value needs a reorder between the passes.
+// Convolution by oneDNN, or by Winograd's algorithm in loops of our own.
 #include <cstring>
 #include <optional>
 #include <string_view>
 
 #include "ops/fold.h"
+#include "ops/onednn/conv_primitives.h"
 #include "ops/onednn/weighted.h"
 #include "ops/onednn/winograd.h"
 
@@ -16,58 +16,6 @@ Dims weight_dims(const Conv& op, std::int64_t in_channels) {
   if (op.groups == 1) return {op.out_channels, in_channels, op.kernel.h, op.kernel.w};
   return {op.groups, op.out_channels / op.groups, in_channels / op.groups, op.kernel.h,
           op.kernel.w};
-}
-
-// The primitives of a convolution; the gradients only where they are wanted.
-struct ConvPrimitives {
-  dnnl::convolution_forward::primitive_desc forward;
-  std::optional<dnnl::convolution_backward_weights::primitive_desc> weight_gradient;
-  std::optional<dnnl::convolution_backward_data::primitive_desc> source_gradient;
-
-  bool any_fallback() const {
-    return is_fallback(forward.impl_info_str()) ||
-           (weight_gradient && is_fallback(weight_gradient->impl_info_str())) ||
-           (source_gradient && is_fallback(source_gradient->impl_info_str()));
-  }
-};
-
-ConvPrimitives make_primitives(const Context& context, const KernelRequest& request,
-                               ConvShape shape, const MemoryDesc* masters) {
-  const bool training = request.mode == Mode::training;
-  ConvPrimitives primitives{conv_forward(context.engine(), training, shape), {}, {}};
-  shape.src = primitives.forward.src_desc();
-  shape.dst = primitives.forward.dst_desc();
-  if (training && request.source_gradient) {
-    primitives.source_gradient = conv_backward_data(context.engine(), shape, primitives.forward);
-  }
-  if (training) {
-    if (masters) shape.weights = *masters;
-    primitives.weight_gradient = conv_backward_weights(context.engine(), shape, primitives.forward);
-  }
-  return primitives;
-}
-
-// The first of these pairs of layouts that no pass needs a fallback for: what the producer offers;
-// the library's choice; channels last; row-major. Nothing is timed, so every rank and every run
-// chooses alike.
-ConvPrimitives choose_primitives(const Context& context, const KernelRequest& request,
-                                 const ConvShape& shape, const MemoryDesc* masters) {
-  const auto with = [&](const MemoryDesc& src, const MemoryDesc& dst) {
-    ConvShape candidate = shape;
-    candidate.src = src;
-    candidate.dst = dst;
-    return make_primitives(context, request, candidate, masters);
-  };
-  ConvPrimitives offered = with(shape.src, shape.dst);
-  if (!offered.any_fallback()) return offered;
-  const Dims src = dims_of(shape.src), dst = dims_of(shape.dst);
-  for (const auto& [s, d] :
-       {std::pair(any(src), any(dst)), std::pair(channels_last(src), channels_last(dst)),
-        std::pair(plain(src), plain(dst))}) {
-    ConvPrimitives candidate = with(s, d);
-    if (!candidate.any_fallback()) return candidate;
-  }
-  return offered;
 }
 
 class ConvKernel : public WeightedKernel {
@@ -91,11 +39,14 @@ class ConvKernel : public WeightedKernel {
     if (op.relu) set_relu();
     if (op.norm) set_folded_bias(shift_index(op));
 
-    const MemoryDesc masters = master_weights();
-    const ConvPrimitives direct =
-        choose_primitives(context, request, shape, masters_given() ? &masters : nullptr);
+    const MemoryDesc given = master_weights();
+    const MemoryDesc* const masters = masters_given() ? &given : nullptr;
+    ConvPrimitives direct = choose_primitives(context, request, shape, masters);
     shape.src = direct.forward.src_desc();
     shape.dst = direct.forward.dst_desc();
+    if (context.precision() == Precision::bf16) {
+      round_factors(context, request, shape, masters, direct);
+    }
     spec_.src = {context.tensor(inputs[0], shape.src)};
     spec_.dst = context.tensor(dst, shape.dst);
     set_passes(direct, context, shape);

@@ -13,6 +13,8 @@
 #include <string>
 #include <string_view>
 
+#include "ops/core/dtype.h"
+
 namespace convoy::onednn {
 
 using Dims = dnnl::memory::dims;
@@ -91,6 +93,8 @@ dnnl::lrn_backward::primitive_desc lrn_backward(const dnnl::engine& engine, cons
                                                 const dnnl::lrn_forward::primitive_desc& hint);
 
 Dims dims_of(const MemoryDesc& desc);
+// float or bf16.
+DType type_of(const MemoryDesc& desc);
 // Whether an implementation, by its name, is the plain one for what nothing fast covers.
 inline bool is_fallback(std::string_view implementation) {
   return implementation.find("ref") != std::string_view::npos;

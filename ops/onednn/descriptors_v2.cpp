@@ -134,6 +134,10 @@ Dims dims_of(const MemoryDesc& desc) {
   return desc.dims();
 }
 
+DType type_of(const MemoryDesc& desc) {
+  return desc.data_type() == dnnl::memory::data_type::bf16 ? DType::bf16 : DType::f32;
+}
+
 std::string format_of(const MemoryDesc& desc) {
   if (desc.data.format_kind != dnnl_blocked) return fmt::format("opaque{}", desc.get_size());
   const auto& blocking = desc.data.format_desc.blocking;

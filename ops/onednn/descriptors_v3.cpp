@@ -146,6 +146,10 @@ Dims dims_of(const MemoryDesc& desc) {
   return desc.get_dims();
 }
 
+DType type_of(const MemoryDesc& desc) {
+  return desc.get_data_type() == dnnl::memory::data_type::bf16 ? DType::bf16 : DType::f32;
+}
+
 std::string format_of(const MemoryDesc& desc) {
   if (desc.get_format_kind() != dnnl::memory::format_kind::blocked) {
     return fmt::format("opaque{}", desc.get_size());

@@ -36,11 +36,8 @@ MemoryDesc any(const Dims& dims) {
   return MemoryDesc(dims, f32, Tag::any);
 }
 
-Context::Context(int threads, Winograd winograd)
-    : engine_(dnnl::engine::kind::cpu, 0),
-      threads_(threads),
-      winograd_(winograd),
-      simd_width_(native_simd_width()) {}
+Context::Context(const BackendOptions& options)
+    : engine_(dnnl::engine::kind::cpu, 0), options_(options), simd_width_(native_simd_width()) {}
 
 Layout Context::intern(const MemoryDesc& desc) {
   if (desc == plain(onednn::dims_of(desc))) return Layout{};
@@ -53,7 +50,7 @@ Layout Context::intern(const MemoryDesc& desc) {
 }
 
 TensorDesc Context::tensor(const Shape& logical, const MemoryDesc& desc) {
-  return {logical, DType::f32, intern(desc), desc.get_size()};
+  return {logical, type_of(desc), intern(desc), desc.get_size()};
 }
 
 MemoryDesc Context::memory_desc(const TensorDesc& tensor) const {
@@ -123,6 +120,14 @@ void Call::run() {
       dnnl_primitive_execute(primitive_.get(), stream_.get(), count_, arguments_.data());
   require(status == dnnl_success, ExitCode::internal, "onednn", "a primitive failed with status {}",
           static_cast<int>(status));
+}
+
+Call make_reorder(const Context& context, const MemoryDesc& from, const MemoryDesc& to) {
+  const dnnl::reorder::primitive_desc desc(context.engine(), from, context.engine(), to);
+  Call call(context, dnnl::reorder(desc));
+  call.declare(DNNL_ARG_FROM, from);
+  call.declare(DNNL_ARG_TO, to);
+  return call;
 }
 
 }  // namespace convoy::onednn

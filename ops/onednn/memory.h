@@ -16,11 +16,12 @@ namespace convoy::onednn {
 // The engine and the table of layouts. Thread-safe.
 class Context {
  public:
-  Context(int threads, Winograd winograd);
+  explicit Context(const BackendOptions& options);
 
   // OpenMP threads inside one kernel call.
-  int threads() const { return threads_; }
-  Winograd winograd() const { return winograd_; }
+  int threads() const { return options_.threads; }
+  Winograd winograd() const { return options_.winograd; }
+  Precision precision() const { return options_.precision; }
   const dnnl::engine& engine() const { return engine_; }
   // Channels in a block of the layout that our own loops like.
   int simd_width() const { return simd_width_; }
@@ -39,8 +40,7 @@ class Context {
 
  private:
   dnnl::engine engine_;
-  int threads_;
-  Winograd winograd_;
+  BackendOptions options_;
   int simd_width_;
   mutable std::mutex mutex_;
   std::vector<MemoryDesc> layouts_;
@@ -83,5 +83,8 @@ class Call {
   std::array<dnnl_exec_arg_t, max_arguments> arguments_{};
   int count_ = 0;
 };
+
+// Copies its argument FROM to TO, in another order or type.
+Call make_reorder(const Context& context, const MemoryDesc& from, const MemoryDesc& to);
 
 }  // namespace convoy::onednn

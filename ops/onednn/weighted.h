@@ -41,15 +41,19 @@ class WeightedKernel : public Kernel {
   }
 
   // The three passes. A kernel that runs one in another way says so by the functions below instead.
-  virtual void run_forward() { forward_.run(); }
-  virtual void run_source_gradient() { source_gradient_.run(); }
+  virtual void run_forward();
+  virtual void run_source_gradient();
   virtual void run_weight_gradient(float* weights, float* bias);
 
   // Each takes a primitive descriptor; the weight gradient first, since it decides how the masters
-  // lie.
+  // lie. spec_.src and spec_.dst are known by then. Where a primitive reads bf16, what it reads is
+  // rounded into the scratchpad, or a copy of the weights.
   template <class PrimitiveDesc>
   void set_weight_gradient(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
     set_masters(desc.diff_weights_desc());
+    round_if_other(src_, spec_.src[0], desc.src_desc());
+    round_if_other(diff_dst_, spec_.dst, desc.diff_dst_desc());
+    weight_gradient_rounds_ = type_of(desc.src_desc()) != DType::f32;
     weight_gradient_ = Call(context_, primitive);
     weight_gradient_.declare(DNNL_ARG_SRC, desc.src_desc());
     weight_gradient_.declare(DNNL_ARG_DIFF_DST, desc.diff_dst_desc());
@@ -59,6 +63,8 @@ class WeightedKernel : public Kernel {
   }
   template <class PrimitiveDesc>
   void set_source_gradient(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
+    round_if_other(diff_dst_, spec_.dst, desc.diff_dst_desc());
+    source_gradient_rounds_ = type_of(desc.diff_dst_desc()) != DType::f32;
     source_gradient_ = Call(context_, primitive);
     source_gradient_.declare(DNNL_ARG_DIFF_SRC, desc.diff_src_desc());
     source_gradient_.declare(DNNL_ARG_WEIGHTS, desc.weights_desc());
@@ -68,6 +74,8 @@ class WeightedKernel : public Kernel {
   }
   template <class PrimitiveDesc>
   void set_forward(const PrimitiveDesc& desc, const dnnl::primitive& primitive) {
+    round_if_other(src_, spec_.src[0], desc.src_desc());
+    forward_rounds_ = type_of(desc.src_desc()) != DType::f32;
     forward_ = Call(context_, primitive);
     forward_.declare(DNNL_ARG_SRC, desc.src_desc());
     forward_.declare(DNNL_ARG_WEIGHTS, desc.weights_desc());
@@ -96,9 +104,19 @@ class WeightedKernel : public Kernel {
   template <class PrimitiveDesc>
   void finish(Call& call, const PrimitiveDesc& desc) {
     call.declare(DNNL_ARG_SCRATCHPAD, desc.scratchpad_desc());
-    add_algorithm(desc.impl_info_str(), desc.scratchpad_desc().get_size());
+    own_scratchpad_ = std::max(own_scratchpad_, desc.scratchpad_desc().get_size());
+    add_algorithm(desc.impl_info_str(), rounded_bytes_ + own_scratchpad_);
   }
   void prepare_if_other(const MemoryDesc& wanted, TensorDesc& prepared);
+
+  // A feature map in bf16, made in the scratchpad before a pass that reads it so.
+  struct Rounded {
+    Call call;
+    std::size_t at = 0;  // in the scratchpad
+    bool done = false;   // in this backward
+  };
+  void round_if_other(Rounded& map, const TensorDesc& from, const MemoryDesc& wanted);
+  void round_diff_dst();
 
   Context& context_;
   Dims weight_dims_;
@@ -109,6 +127,13 @@ class WeightedKernel : public Kernel {
   Call forward_;
   Call weight_gradient_;
   Call source_gradient_;
+  Rounded src_, diff_dst_;
+  bool forward_rounds_ = false;
+  bool weight_gradient_rounds_ = false;
+  bool source_gradient_rounds_ = false;
+  // The scratchpad: rounded feature maps, then what the primitives want.
+  std::size_t rounded_bytes_ = 0;
+  std::size_t own_scratchpad_ = 0;
 };
 
 }  // namespace convoy::onednn

@@ -48,9 +48,12 @@ std::vector<OpVariant> variants() {
   };
 }
 
-// By name; "winograd" takes that algorithm wherever there is one.
+// By name; "winograd" takes that algorithm wherever there is one, "bf16" rounds factors.
 std::unique_ptr<Backend> backend_called(const std::string& name) {
-  if (name == "winograd") return make_onednn_backend(1, Winograd::wherever_possible);
+  if (name == "winograd") return make_onednn_backend({.winograd = Winograd::wherever_possible});
+  if (name == "bf16") {
+    return make_onednn_backend({.winograd = Winograd::never, .precision = Precision::bf16});
+  }
   return make_backend(name);
 }
 
@@ -64,6 +67,9 @@ class BackendCase : public testing::TestWithParam<std::tuple<std::string, OpCase
 
 TEST_P(BackendCase, EqualsTheReference) {
   const auto& [backend_name, c] = GetParam();
+  if (backend_name == "bf16" && !onednn_can_multiply_in(Precision::bf16)) {
+    GTEST_SKIP() << "no AVX512-BF16 here";
+  }
   const auto backend = backend_called(backend_name);
   const auto reference = make_reference_backend();
   const OpInputs inputs = random_inputs(c, 1);
@@ -107,6 +113,10 @@ INSTANTIATE_TEST_SUITE_P(SmallConvolutions, BackendCase,
 INSTANTIATE_TEST_SUITE_P(LargerConvolutions, BackendCase,
                          testing::Combine(testing::Values("onednn"),
                                           testing::ValuesIn(winograd_cases())),
+                         name_of_case);
+
+INSTANTIATE_TEST_SUITE_P(RoundedConvolutions, BackendCase,
+                         testing::Combine(testing::Values("bf16"), testing::ValuesIn(bf16_cases())),
                          name_of_case);
 
 INSTANTIATE_TEST_SUITE_P(FusedForInference, BackendCase,

@@ -164,6 +164,38 @@ inline std::vector<OpCase> winograd_cases() {
   };
 }
 
+// Wide enough to be worth rounding to bf16, with inputs that lose nothing by it: results are those
+// of float. Folding a batch-norm makes weights that do lose something.
+inline std::vector<OpCase> bf16_cases() {
+  std::vector<OpCase> cases{
+      {"conv_bf16_1x1", Conv{.out_channels = 64, .kernel = 1}, {{2, 80, 7, 7}}},
+      {"conv_bf16_1x1_s2_bias",
+       Conv{.out_channels = 96, .kernel = 1, .stride = 2, .bias = true},
+       {{3, 64, 7, 6}}},
+      {"conv_bf16_1x1_padded_layout",
+       Conv{.out_channels = 72, .kernel = 1, .bias = true},
+       {{2, 68, 5, 5}}},
+      {"conv_bf16_3x3", Conv{.out_channels = 32, .pad = 1}, {{2, 16, 8, 8}}},
+      {"conv_bf16_3x3_s2_relu",
+       Conv{.out_channels = 32, .stride = 2, .pad = 1, .bias = true, .relu = true},
+       {{3, 48, 9, 7}}},
+      {"conv_bf16_tensorflow_same_s2",
+       Conv{.out_channels = 16, .stride = 2, .pad = {0, 0, 1, 1}},
+       {{2, 16, 8, 6}}},
+      {"conv_bf16_5x5_dilation",
+       Conv{.out_channels = 16, .kernel = 5, .pad = 4, .dilation = 2},
+       {{2, 16, 9, 9}}},
+  };
+  for (OpCase& c : cases) c.coarse = true;
+  const OpCase folded{
+      "conv_bf16_norm_add_relu",
+      Conv{.out_channels = 64, .kernel = 1, .norm = BatchNorm{}, .add = true, .relu = true},
+      {{2, 64, 7, 7}, {2, 64, 7, 7}},
+      1e-2};
+  cases.push_back(folded);
+  return cases;
+}
+
 inline std::vector<OpCase> local_conv_cases() {
   return {
       {"local_conv", LocalConv{.out_channels = 16, .bias = true}, {{2, 16, 6, 6}}},

@@ -1,4 +1,6 @@
 // Convolutions worked out by hand.
+#include <algorithm>
+#include <cmath>
 #include <sstream>
 
 #include "tests/ops/hand_value.h"
@@ -65,7 +67,7 @@ INSTANTIATE_TEST_SUITE_P(Ops, ConvValues, every_backend());
 
 // Which passes of a dense 3x3 convolution of 64 channels run by Winograd's algorithm.
 std::vector<std::string> winograd_passes(Winograd winograd, const Shape& images) {
-  const auto backend = make_onednn_backend(1, winograd);
+  const auto backend = make_onednn_backend({.winograd = winograd});
   const Conv conv{.out_channels = 64, .pad = 1};
   const OpHarness harness(*backend, conv, {images}, {.offer_conv_layout = true});
   std::istringstream implementations(harness.spec().algorithm);
@@ -90,6 +92,50 @@ TEST(WinogradRule, DecidesByShapeAndIsObeyed) {
   EXPECT_EQ(winograd_passes(Winograd::never, many), none);
 }
 
+// The convolution's implementations, and how far rounded factors carry its output from that of
+// float ones, relative to the largest output.
+struct Rounding {
+  std::string fp32, bf16;
+  double error = 0;
+};
+
+Rounding rounding_of(const Conv& conv, const Shape& images) {
+  const OpCase c{"", conv, {images}};
+  const OpInputs inputs = random_inputs(c, 1);
+  const auto fp32 = make_onednn_backend();
+  const auto bf16 = make_onednn_backend({.precision = Precision::bf16});
+  OpHarness expected(*fp32, c.op, c.inputs, {.offer_conv_layout = true});
+  OpHarness found(*bf16, c.op, c.inputs, {.offer_conv_layout = true});
+  Rounding rounding{expected.spec().algorithm, found.spec().algorithm};
+  const std::vector<float> a = expected.run(inputs).dst, b = found.run(inputs).dst;
+  float largest = 0, difference = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    largest = std::max(largest, std::abs(a[i]));
+    difference = std::max(difference, std::abs(a[i] - b[i]));
+  }
+  rounding.error = difference / largest;
+  return rounding;
+}
+
+TEST(Bf16, RoundsFactorsWhereThatPaysAndNowhereElse) {
+  if (!onednn_can_multiply_in(Precision::bf16)) {
+    EXPECT_THROW(make_onednn_backend({.precision = Precision::bf16}), Error);
+    GTEST_SKIP() << "no AVX512-BF16 here";
+  }
+  const Rounding wide = rounding_of({.out_channels = 64, .kernel = 1}, {4, 64, 8, 8});
+  EXPECT_NE(wide.fp32, wide.bf16);
+  EXPECT_GT(wide.error, 1e-4);
+  EXPECT_LT(wide.error, 1e-2);
+  for (const auto& [conv, images] :
+       {std::pair{Conv{.out_channels = 16, .kernel = 1}, Shape{4, 64, 8, 8}},    // too narrow
+        {Conv{.out_channels = 64, .pad = 1, .groups = 64}, Shape{4, 64, 8, 8}},  // depthwise
+        {Conv{.out_channels = 64, .pad = 1}, Shape{4, 64, 8, 8}}}) {             // by Winograd
+    const Rounding same = rounding_of(conv, images);
+    EXPECT_EQ(same.fp32, same.bf16);
+    EXPECT_EQ(same.error, 0);
+  }
+}
+
 #ifdef __SANITIZE_THREAD__
 constexpr bool openmp_is_understood = false;  // its threads wait for each other in ways unseen
 #else
@@ -102,7 +148,8 @@ TEST(WinogradThreads, DoNotChangeABit) {
   for (const int channels : {48, 144}) {
     const OpCase c{"", Conv{.out_channels = channels, .pad = 1, .bias = true}, {images}};
     const auto outputs = [&](int threads) {
-      const auto backend = make_onednn_backend(threads, Winograd::wherever_possible);
+      const auto backend =
+          make_onednn_backend({.threads = threads, .winograd = Winograd::wherever_possible});
       return OpHarness(*backend, c.op, c.inputs, {.offer_conv_layout = true})
           .run(random_inputs(c, 1));
     };

@@ -17,6 +17,7 @@ struct OpCase {
   double tolerance = 1e-5;
   float spread = 1;  // sources are that many times as far from zero
   bool soft_labels = false;
+  bool coarse = false;  // inputs and parameters are multiples of 1/32, which bf16 holds exactly
 };
 
 }  // namespace convoy::test

@@ -1,6 +1,7 @@
 #include "tests/ops/op_harness.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/core/random.h"
 #include "ops/fold.h"
@@ -48,6 +49,13 @@ OpInputs random_inputs(const OpCase& c, std::uint64_t seed) {
     for (std::int64_t row = 0; row < c.inputs[0][0]; ++row) {
       const auto label = random.below(static_cast<std::uint32_t>(c.inputs[0][1]));
       inputs.labels.push_back(row % 5 == 4 ? -1 : static_cast<std::int32_t>(label));
+    }
+  }
+  if (c.coarse) {
+    for (auto* group : {&inputs.src, &inputs.parameters, &inputs.diff_dst}) {
+      for (std::vector<float>& values : *group) {
+        for (float& value : values) value = std::round(value * 32) / 32;
+      }
     }
   }
   if (c.soft_labels) inputs.soft_labels = uniform(c.inputs[0].elements(), random, 0.0f, 1.0f);

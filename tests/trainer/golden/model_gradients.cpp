@@ -62,8 +62,9 @@ void run(const std::vector<std::string>& arguments) {
       parse_config("{data: {path: none}, model: {classes: 1000}}", "model_gradients", settings);
 
   const bool direct = arguments[1] == "onednn_direct";
-  const auto backend = make_backend(direct ? "onednn" : arguments[1], 1,
-                                    direct ? Winograd::never : Winograd::where_faster);
+  const auto backend =
+      make_backend(direct ? "onednn" : arguments[1],
+                   {.winograd = direct ? Winograd::never : Winograd::where_faster});
   const Shape images{batch, 3, side, side};
   const Graph graph = build_model(config.model, images);
   const Plan plan(graph, *backend);
