@@ -107,6 +107,19 @@ void fill(const Rect& part, const std::array<T, 3>& colour, const Target<T>& tar
   }
 }
 
+template <class T>
+void fill_with_noise(const Rect& part, Random& noise, const Colours<T>& colours,
+                     const Target<T>& target) {
+  for (int y = part.top; y < part.bottom(); ++y) {
+    for (int c = 0; c < target.channels; ++c) {
+      T* out = target.at(y, part.left) + c * target.channel;
+      for (int x = 0; x < part.width; ++x) {
+        out[x * target.pixel] = colours.of_normalized(c, noise.normal());
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Canvas::Canvas(ImageSource& source, int channels, bool whole, CanvasScratch& scratch)
@@ -194,8 +207,9 @@ void Canvas::render() {
   show_drawn();
 }
 
-void Canvas::cut_out(const Rect& part, float value) {
-  scratch_.holes.push_back({intersection(part, {0, 0, window_.height, window_.width}), value});
+void Canvas::cut_out(const Rect& part, float value, std::optional<Random> noise) {
+  const Rect seen{0, 0, window_.height, window_.width};
+  scratch_.holes.push_back({intersection(part, seen), value, std::move(noise)});
 }
 
 template <class T>
@@ -217,7 +231,11 @@ void Canvas::write_all(const Colours<T>& colours, bool interleaved, T* out) {
       [&](int y, int x, const std::uint8_t* row, int count) {
         write(row, count, colours, target, target.at(y, x));
       });
-  for (const auto& [part, value] : scratch_.holes) {
+  for (auto& [part, value, noise] : scratch_.holes) {
+    if (noise) {
+      fill_with_noise(part, *noise, colours, target);
+      continue;
+    }
     const std::array<T, 3> colour{colours.of_normalized(0, value), colours.of_normalized(1, value),
                                   colours.of_normalized(2, value)};
     fill(part, colour, target);

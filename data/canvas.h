@@ -14,6 +14,7 @@
 #include "data/geometry.h"
 #include "data/image.h"
 #include "data/resize.h"
+#include "ops/core/random.h"
 
 namespace convoy {
 
@@ -42,10 +43,11 @@ using PixelTables = std::array<std::array<T, 256>, 3>;
 template <class T>
 struct Colours;
 
-// A part of what is seen that shows `value` once normalised.
+// A part of what is seen that shows `value` once normalised, or normal noise.
 struct Hole {
   Rect part;
   float value;
+  std::optional<Random> noise;
 };
 
 // A thread's scratch: reused from image to image.
@@ -80,9 +82,9 @@ class Canvas {
     change(scratch_.drawn);
     show_drawn();
   }
-  // `part` of what is seen gets `value` when written: 0 is the mean colour. Nothing may move
-  // afterwards.
-  void cut_out(const Rect& part, float value = 0);
+  // `part` of what is seen gets `value` when written, 0 is the mean colour; or, with `noise`,
+  // normal draws from it. Nothing may move afterwards.
+  void cut_out(const Rect& part, float value = 0, std::optional<Random> noise = {});
 
   // What is seen, normalised (bytes are left as they are), to all of `out`.
   void write(const Normalize& normalize, PixelFormat format, std::span<std::byte> out);

@@ -16,8 +16,8 @@ struct Cutout {
 };
 
 // A box of random area (a share of the image's) and ratio of height to width becomes `value`, in
-// units of the normalised image: Zhong et al., "Random erasing data augmentation" (2017). Ten
-// tries, then none.
+// units of the normalised image, or noise: Zhong et al., "Random erasing data augmentation" (2017).
+// Ten tries, then none.
 struct RandomErasing {
   float probability = 0.5f;
   float min_area = 0.02f;
@@ -25,6 +25,7 @@ struct RandomErasing {
   float min_ratio = 0.3f;
   float max_ratio = 3.3f;
   float value = 0;
+  bool noise = false;  // each value of its own from the standard normal distribution
 };
 
 // What goes of `height` x `width` pixels; of a cutout it may stick out.

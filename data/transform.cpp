@@ -222,7 +222,9 @@ class Apply {
   }
   void operator()(const RandomErasing& transform) {
     const auto part = draw(transform, canvas_.height(), canvas_.width(), erasing_draws_);
-    if (part) canvas_.cut_out(*part, transform.value);
+    if (!part) return;
+    canvas_.cut_out(*part, transform.value,
+                    transform.noise ? std::optional(erasing_draws_) : std::nullopt);
   }
 
  private:

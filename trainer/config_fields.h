@@ -185,6 +185,7 @@ void fields(V& v, RandomErasing& t) {
   v.field("min_ratio", t.min_ratio, above_0);
   v.field("max_ratio", t.max_ratio, above_0);
   v.field("value", t.value);
+  v.field("noise", t.noise);
 }
 
 template <class V>

@@ -312,6 +312,34 @@ TEST(Repaint, ErasingBlanksABox) {
   EXPECT_NEAR(tallest, 3.3, 0.5);
 }
 
+// In the box that a value would fill; the same noise for the same draw.
+TEST(Repaint, ErasingFillsABoxWithNormalNoise) {
+  TransformScratch scratch;
+  const Image image = flat_image(40, 30, 100);
+  double sum = 0, squares = 0;
+  std::set<float> values;
+  int count = 0;
+  for (int id = 0; id < 200; ++id) {
+    const std::vector<float> flat = floats_of(
+        {.transforms = {RandomErasing{.value = -500}}, .normalize = identity}, image, id, scratch);
+    const Pipeline noisy{.transforms = {RandomErasing{.noise = true}}, .normalize = identity};
+    const std::vector<float> noise = floats_of(noisy, image, id, scratch);
+    EXPECT_EQ(noise, floats_of(noisy, image, id, scratch));
+    const float kept = *std::ranges::max_element(flat);
+    for (std::size_t i = 0; i < flat.size(); ++i) {
+      ASSERT_EQ(flat[i] == -500, noise[i] != kept);
+      if (flat[i] != -500) continue;
+      ++count;
+      sum += noise[i];
+      squares += double{noise[i]} * noise[i];
+      values.insert(noise[i]);
+    }
+  }
+  EXPECT_NEAR(sum / count, 0, 0.02);
+  EXPECT_NEAR(squares / count, 1, 0.02);
+  EXPECT_GT(values.size(), count * 0.9);
+}
+
 TEST(Repaint, ScratchOfOneImageDoesNotShowInTheNext) {
   const Pipeline pipeline{.transforms = {RandomAffine{20, 0.2f, 0.2f}, RandAugment{},
                                          ColorJitter{0.4f, 0.4f, 0.4f, 0.1f}, VerticalFlip{},
