@@ -136,6 +136,20 @@ TEST(Bf16, RoundsFactorsWhereThatPaysAndNowhereElse) {
   }
 }
 
+TEST(Bf16, RoundsAnewInEveryStep) {
+  if (!onednn_can_multiply_in(Precision::bf16)) GTEST_SKIP() << "no AVX512-BF16 here";
+  const OpCase c{"", Conv{.out_channels = 64, .kernel = 1}, {{2, 64, 6, 6}}};
+  const auto backend = make_onednn_backend({.precision = Precision::bf16});
+  OpHarness used(*backend, c.op, c.inputs, {.offer_conv_layout = true});
+  OpHarness fresh(*backend, c.op, c.inputs, {.offer_conv_layout = true});
+  used.run(random_inputs(c, 1));
+  const OpOutputs found = used.run(random_inputs(c, 2));
+  const OpOutputs expected = fresh.run(random_inputs(c, 2));
+  EXPECT_EQ(found.dst, expected.dst);
+  EXPECT_EQ(found.diff_src, expected.diff_src);
+  EXPECT_EQ(found.gradients, expected.gradients);
+}
+
 #ifdef __SANITIZE_THREAD__
 constexpr bool openmp_is_understood = false;  // its threads wait for each other in ways unseen
 #else
