@@ -280,6 +280,7 @@ OpOutputs OpHarness::outputs() const {
 OpOutputs OpHarness::run(const OpInputs& inputs) {
   load(inputs);
   forward();
+  if (scratchpad_.number >= 0) memory_.poison(scratchpad_.number);  // it lives within one call
   if (variant_.mode == Mode::training) backward();
   return outputs();
 }
