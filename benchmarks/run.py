@@ -16,7 +16,7 @@ median of the rounds' ratios to the better variant; and the most memory that eac
     ./dev bench decode --images FOLDER_OR_TAR
                               JPEG files to what the first layer reads, beside Pillow's and FFCV's
 
-    options: [--model resnet50 ...] [--layout 1x2 --layout 2x1] [--rounds 5] [--seconds 4] [--batch 16 ...]
+    options: [--model resnet50 ...] [--layout 1x2 --layout 2x1] [--rounds 5] [--seconds 4] [--batch 16 ...] [--bf16]
 
 The peer runs in the Python of --peer-python or CONVOY_PEER_PYTHON; see benchmarks/peers/README.md. All
 measurements go to build/benchmarks/results.jsonl.

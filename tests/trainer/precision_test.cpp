@@ -14,8 +14,6 @@
 namespace convoy {
 namespace {
 
-namespace fs = std::filesystem;
-
 constexpr int last_step = 6;
 
 class PrecisionTest : public testing::Test {
