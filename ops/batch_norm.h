@@ -7,6 +7,9 @@
 // Synchronised, the mean and variance in training are of all lanes' micro-batches together (of the
 // global batch), and so is what backward subtracts; StepArgs::sum_over_lanes adds them up.
 //
+// With fixed statistics training too takes the running mean and variance, which stay as they are;
+// backward treats them as constants.
+//
 // The lane's mean and unbiased variance go to the places of running_mean and running_var in the
 // gradient arena; the optimizer blends their average over lanes into the running statistics with
 // `momentum`, as torch.nn.BatchNorm2d does.
@@ -29,6 +32,7 @@ struct BatchNorm {
   bool relu = false;  // negative results become zero (set by the plan's fusion)
   float relu_cap = std::numeric_limits<float>::infinity();  // with relu: nothing above it; ReLU6: 6
   bool synchronised = false;
+  bool fixed_statistics = false;  // set by the plan for frozen layers
 };
 
 Shape output_shape(const BatchNorm& op, std::string_view place, std::span<const Shape> inputs);

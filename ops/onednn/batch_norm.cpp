@@ -2,12 +2,13 @@
 // input. The library has no batch-norm + add + ReLU on CPUs, and its two-pass statistics read the
 // map twice.
 //
-// Forward: one pass for the statistics, one to normalise, add and cut. Backward: one pass for the
-// two sums (which also writes the gradient of the added input), one for diff_src. Each chunk of
-// channels finishes all its passes while it is in cache. Synchronised, both measure all chunks
-// first and add up over the lanes in between.
+// Forward: one pass for the statistics, unless they are fixed, one to normalise, add and cut.
+// Backward: one pass for the two sums (which also writes the gradient of the added input), one for
+// diff_src. Each chunk of channels finishes all its passes while it is in cache. Synchronised, both
+// measure all chunks first and add up over the lanes in between.
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 #include "ops/onednn/kernels.h"
 
@@ -20,9 +21,10 @@ class BatchNormKernel : public Kernel {
                   std::span<const Shape> inputs)
       : op_(op),
         training_(request.mode == Mode::training),
+        measures_(training_ && !op.fixed_statistics),
         threads_(context.threads()),
         loops_(best_loops()) {
-    if (training_) require_statistics(op, request.place, request.src[0].shape);
+    if (measures_) require_statistics(op, request.place, request.src[0].shape);
     TensorDesc map = request.src[0];
     if (!context.chunks_of(context.memory_desc(map))) {
       map = context.tensor(map.shape, context.blocked(onednn::dims_of(map.shape)));
@@ -36,7 +38,7 @@ class BatchNormKernel : public Kernel {
     spec_.prepared.resize(spec_.parameters.size());
     spec_.prepared_backward.resize(spec_.parameters.size());
     spec_.workspace = training_ ? 2 * padded_channels() * sizeof(float) : 0;
-    if (training_ && op.synchronised) spec_.scratchpad = totals_count() * sizeof(double);
+    if (measures_ && op.synchronised) spec_.scratchpad = totals_count() * sizeof(double);
     spec_.backward_reads_src = true;
     spec_.backward_reads_dst = op.add && op.relu;
     spec_.backward_in_place = !op.add;
@@ -46,16 +48,18 @@ class BatchNormKernel : public Kernel {
   }
 
   void forward(const StepArgs& args) override {
-    const bool together = training_ && with_others(args);
+    const bool together = with_others(args);
     if (together) measure_together(args);
     for_each_chunk([&](std::int64_t chunk) {
-      if (training_ && !together) measure(chunk, args);
-      float scale[max_width], shift[max_width];
-      if (training_) {
+      float mean[max_width], inverse[max_width], scale[max_width], shift[max_width];
+      if (measures_) {
+        if (!together) measure(chunk, args);
         coefficients(chunk, means() + chunk * map_.width, inverse_deviations() + chunk * map_.width,
                      scale, shift);
       } else {
-        running_coefficients(chunk, scale, shift);
+        take_running(chunk, mean, inverse);
+        coefficients(chunk, mean, inverse, scale, shift);
+        if (training_) keep_for_backward(chunk, mean, inverse);
       }
       loops_.normalize(map_, chunk, floats(buffers_.src[0]),
                        op_.add ? floats(buffers_.src[1]) : nullptr, floats(buffers_.dst), scale,
@@ -67,17 +71,26 @@ class BatchNormKernel : public Kernel {
     if (with_others(args)) return backward_together(args);
     for_each_chunk([&](std::int64_t chunk) {
       double sum[max_width] = {}, product[max_width] = {};
-      add_up_gradient(chunk, args, sum, product);
-      if (buffers_.diff_src[0]) write_source_gradient(chunk, sum, product, count());
+      if (measures_ || masked_gradient() || wants_parameter_gradients()) {
+        add_up_gradient(chunk, args, sum, product);
+      }
+      if (buffers_.diff_src[0]) write_source_gradient(chunk, sum, product, answering());
     });
   }
 
  private:
   enum { gamma, beta, running_mean, running_variance };
 
-  bool with_others(const StepArgs& args) const { return op_.synchronised && args.sum_over_lanes; }
+  bool with_others(const StepArgs& args) const {
+    return measures_ && op_.synchronised && args.sum_over_lanes;
+  }
+  bool wants_parameter_gradients() const {
+    return buffers_.gradient_wanted[gamma] || buffers_.gradient_wanted[beta];
+  }
   std::size_t padded_channels() const { return static_cast<std::size_t>(map_.chunks * map_.width); }
   double count() const { return static_cast<double>(map_.images * map_.pixels); }
+  // Over how many values the statistics are a mean that answers to this map: fixed ones do not.
+  double answering() const { return measures_ ? count() : std::numeric_limits<double>::infinity(); }
   // What lanes add up, in the scratchpad: the count of values, then two sums per channel.
   std::size_t totals_count() const { return 1 + 2 * static_cast<std::size_t>(map_.channels); }
   std::span<double> totals() const {
@@ -161,14 +174,19 @@ class BatchNormKernel : public Kernel {
     }
   }
 
-  void running_coefficients(std::int64_t chunk, float* scale, float* shift) const {
-    float mean[max_width] = {}, inverse[max_width] = {};
+  void take_running(std::int64_t chunk, float* mean, float* inverse) const {
+    std::fill_n(mean, map_.width, 0.0f);
+    std::fill_n(inverse, map_.width, 0.0f);
     for (int c = 0; c < channels_in(chunk); ++c) {
       mean[c] = buffers_.parameters[running_mean][chunk * map_.width + c];
       inverse[c] = 1.0f / std::sqrt(buffers_.parameters[running_variance][chunk * map_.width + c] +
                                     op_.epsilon);
     }
-    coefficients(chunk, mean, inverse, scale, shift);
+  }
+
+  void keep_for_backward(std::int64_t chunk, const float* mean, const float* inverse) const {
+    std::copy_n(mean, map_.width, means() + chunk * map_.width);
+    std::copy_n(inverse, map_.width, inverse_deviations() + chunk * map_.width);
   }
 
   void backward_together(const StepArgs& args) const {
@@ -254,6 +272,7 @@ class BatchNormKernel : public Kernel {
 
   BatchNorm op_;
   bool training_;
+  bool measures_;  // else it takes the running statistics
   int threads_;
   const Loops& loops_;
   ChannelChunks map_;

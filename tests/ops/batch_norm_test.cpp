@@ -70,6 +70,18 @@ TEST_P(BatchNormValues, InferenceUsesTheRunningStatistics) {
   expect_near(out.dst, {1, 5});
 }
 
+// (src - 1) / 3 * 4 + 1, whatever the batch.
+TEST_P(BatchNormValues, FixedStatisticsAreConstants) {
+  const OpOutputs out =
+      run(BatchNorm{.epsilon = 3, .fixed_statistics = true}, {shape_},
+          {.src = {{1, 4}}, .parameters = {{4}, {1}, {1}, {6}}, .diff_dst = {{1, 3}}});
+  expect_near(out.dst, {1, 5});
+  expect_near(out.diff_src[0], {4.0f / 3, 4});
+  expect_near(out.gradients[0], {3});
+  expect_near(out.gradients[1], {4});
+  EXPECT_TRUE(out.gradients[2].empty());
+}
+
 // Far from zero, a variance from the mean of squares would lose all digits.
 TEST_P(BatchNormValues, SurvivesALargeMean) {
   OpInputs in = inputs({0, 0});

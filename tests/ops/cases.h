@@ -312,7 +312,10 @@ inline std::vector<OpCase> batch_norm_cases() {
         cases_of("batch_norm_1x1", {5, 16, 1, 1}, {}),
         cases_of("batch_norm_one_image", {1, 6, 7, 5}, {.epsilon = 1e-3f}),
         cases_of("batch_norm_capped", {3, 17, 3, 5}, {.relu_cap = 0.75f}),
-        cases_of("batch_norm_synchronised", {3, 17, 3, 5}, {.synchronised = true})}) {
+        cases_of("batch_norm_synchronised", {3, 17, 3, 5}, {.synchronised = true}),
+        cases_of("batch_norm_fixed", {3, 17, 3, 5}, {.fixed_statistics = true}),
+        cases_of("batch_norm_fixed_one_value", {1, 16, 1, 1},
+                 {.relu_cap = 0.75f, .fixed_statistics = true})}) {
     all.insert(all.end(), cases.begin(), cases.end());
   }
   return all;

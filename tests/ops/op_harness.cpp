@@ -76,6 +76,12 @@ OpHarness::OpHarness(Backend& backend, const Op& op, const std::vector<Shape>& s
   bind();
 }
 
+bool OpHarness::writes_gradient(std::size_t i) const {
+  if (!is_statistic(parameters_[i].role)) return variant_.parameter_gradients;
+  const auto* norm = std::get_if<BatchNorm>(&op_);
+  return !norm || !norm->fixed_statistics;
+}
+
 // Twice, as plan and executor do: first to see what the kernel wants, then with the masters
 // decided.
 void OpHarness::make_kernel() {
@@ -169,8 +175,7 @@ void OpHarness::add_gradient_blocks() {
   }
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     gradients_.push_back(add("gradient of " + parameters_[i].name, spec().parameters[i]));
-    const bool unwanted = !variant_.parameter_gradients && !is_statistic(parameters_[i].role);
-    if (unwanted) memory_.forbid(gradients_.back().number);
+    if (!writes_gradient(i)) memory_.forbid(gradients_.back().number);
   }
 }
 
@@ -220,9 +225,7 @@ void OpHarness::load(const OpInputs& inputs) {
     if (variant_.source_gradient) memory_.poison(block.number);
   }
   for (std::size_t i = 0; i < gradients_.size(); ++i) {
-    if (variant_.parameter_gradients || is_statistic(parameters_[i].role)) {
-      memory_.poison(gradients_[i].number);
-    }
+    if (writes_gradient(i)) memory_.poison(gradients_[i].number);
   }
   for (std::size_t i = 0; i < src_.size(); ++i) write(src_[i], inputs.src[i]);
   for (std::size_t i = 0; i < masters_.size(); ++i) {
@@ -271,8 +274,7 @@ OpOutputs OpHarness::outputs() const {
     outputs.diff_src.push_back(variant_.source_gradient ? read(block) : std::vector<float>{});
   }
   for (std::size_t i = 0; i < gradients_.size(); ++i) {
-    const bool written = variant_.parameter_gradients || is_statistic(parameters_[i].role);
-    outputs.gradients.push_back(written ? read(gradients_[i]) : std::vector<float>{});
+    outputs.gradients.push_back(writes_gradient(i) ? read(gradients_[i]) : std::vector<float>{});
   }
   return outputs;
 }

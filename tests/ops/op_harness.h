@@ -78,6 +78,8 @@ class OpHarness {
     TensorDesc desc;
   };
 
+  // Whether the kernel writes the gradient of parameter i, or what it measured for it.
+  bool writes_gradient(std::size_t i) const;
   void make_kernel();
   std::vector<TensorDesc> training_masters(std::span<const TensorDesc> offered) const;
   std::vector<TensorDesc> offered_sources() const;
