@@ -126,9 +126,9 @@ class Bench {
     prepared_.emplace(network_->plan, *parameters_);
     initialise(*network_, 1, *parameters_);
     optimizer_.emplace(OptimizerConfig{.momentum = 0.9f, .weight_decay = 1e-4f},
-                       network_->plan.parameters(), network_->plan.parameter_floats(), lanes_);
+                       network_->plan.parameters(), network_->plan.gradient_floats(), lanes_);
     prepared_->refresh();
-    reducer_.emplace(communicator, lanes_, options.threads, network_->plan.parameter_floats(),
+    reducer_.emplace(communicator, lanes_, options.threads, network_->plan.gradient_floats(),
                      cut_buckets(network_->plan.ready_offsets()));
     std::vector<LaneRange> worker_lanes;
     for (int worker = 0; worker < options.threads; ++worker)
@@ -195,7 +195,7 @@ class Bench {
     const bool done = optimizer_->step(
         pool_, {.number = step_, .lr = 1e-3, .weights = parameters_->arena(), .gradient = sum});
     require(done, ExitCode::internal, "train_bench", "the gradient is not finite");
-    pool_.run([&](int worker) { prepared_->refresh(worker, pool_.workers()); });
+    pool_.run([&](int worker) { prepared_->refresh_trained(worker, pool_.workers()); });
   }
 
   Communicator& communicator_;

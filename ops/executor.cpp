@@ -95,8 +95,9 @@ PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters)
       KernelBuffers buffers;
       buffers.src[0] = reinterpret_cast<const std::byte*>(parameters.arena().data() + from.offset);
       buffers.dst = arena_.data() + offset;
-      copies_.push_back(plan.backend().make_reorder(from.desc, to));
-      copies_.back()->bind(buffers);
+      Copies& copies = from.frozen ? frozen_ : trained_;
+      copies.push_back(plan.backend().make_reorder(from.desc, to));
+      copies.back()->bind(buffers);
     };
     for (std::size_t i = 0; i < step.parameters.size(); ++i) {
       if (forward_[s][i] >= 0) copy(i, step.spec.prepared[i], forward_[s][i]);
@@ -108,12 +109,21 @@ PreparedWeights::PreparedWeights(const Plan& plan, const Parameters& parameters)
 }
 
 void PreparedWeights::refresh(int part, int parts) {
-  for (std::size_t i = part; i < copies_.size(); i += parts) copies_[i]->forward({});
+  refresh_trained(part, parts);
+  run(frozen_, part, parts);
   for (std::size_t i = part; i < foldings_.size(); i += parts) fold(foldings_[i]);
 }
 
-// By way of the row-major order. Only plans for inference fold, once per evaluation, so it may
-// allocate.
+void PreparedWeights::refresh_trained(int part, int parts) {
+  run(trained_, part, parts);
+}
+
+void PreparedWeights::run(const Copies& copies, int part, int parts) {
+  for (std::size_t i = part; i < copies.size(); i += parts) copies[i]->forward({});
+}
+
+// By way of the row-major order. Only steps in inference mode fold, once per evaluation or run, so
+// it may allocate.
 void PreparedWeights::fold(const Folding& f) const {
   const Shape& shape = f.masters.shape;
   const TensorDesc row_major = plain_desc(shape);
@@ -157,7 +167,7 @@ std::unique_ptr<Kernel> make_kernel(const Plan& plan, std::size_t s) {
   std::vector<TensorDesc> masters;
   for (const int index : step.parameters) masters.push_back(plan.parameters()[index].desc);
   return plan.backend().make(step.op, {.place = step.name,
-                                       .mode = plan.mode(),
+                                       .mode = step.mode,
                                        .src = entry.offered,
                                        .parameters = masters,
                                        .source_gradient = entry.source_gradient});
@@ -184,7 +194,8 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       const PlacedParameter& parameter = plan.parameters()[step.parameters[i]];
       b.parameters[i] = parameters.arena().data() + parameter.offset;
       b.gradient_offsets[i] = parameter.offset;
-      b.gradient_wanted[i] = plan.mode() == Mode::training && !is_statistic(parameter.role);
+      b.gradient_wanted[i] =
+          plan.mode() == Mode::training && !is_statistic(parameter.role) && !parameter.frozen;
       const auto copy = [&](std::ptrdiff_t offset) {
         return offset < 0 ? nullptr : prepared.arena_.data() + offset;
       };

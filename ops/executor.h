@@ -31,13 +31,15 @@ class Parameters {
   Arena arena_;
 };
 
-// Copies of the masters in the layouts that a plan's kernels want, shared by its executors;
-// refreshed once per step.
+// Copies of the masters in the layouts that a plan's kernels want, shared by its executors.
 class PreparedWeights {
  public:
   PreparedWeights(const Plan& plan, const Parameters& parameters);
-  // Worker `part` of `parts` does its share. All shares must be done before the next forward.
+  // Makes all copies anew. Worker `part` of `parts` does its share; all shares must be done before
+  // the next forward.
   void refresh(int part = 0, int parts = 1);
+  // Likewise those of what training changes: once per step.
+  void refresh_trained(int part, int parts);
 
  private:
   friend class Executor;
@@ -56,7 +58,9 @@ class PreparedWeights {
   void fold(const Folding& folding) const;
 
   Backend& backend_;
-  std::vector<std::unique_ptr<Kernel>> copies_;  // bound reorders
+  using Copies = std::vector<std::unique_ptr<Kernel>>;  // bound reorders
+  static void run(const Copies& copies, int part, int parts);
+  Copies trained_, frozen_;
   std::vector<Folding> foldings_;
   std::vector<Offsets> forward_;  // by step
   std::vector<Offsets> backward_;
@@ -90,7 +94,7 @@ class Executor {
   // head).
   void forward(const Samples& samples, float* gradients = nullptr);
   // After forward. on_ready(end): everything of `gradients` below offset `end` is final (head
-  // excepted); the last call has end = plan.parameter_floats().
+  // excepted); the last call has end = plan.gradient_floats().
   void backward(float loss_scale, float* gradients,
                 const std::function<void(std::size_t)>& on_ready);
 

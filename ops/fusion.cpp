@@ -1,23 +1,48 @@
 #include "ops/fusion.h"
 
+#include <algorithm>
+
 namespace convoy {
 namespace {
 
+// The nodes as steps, unfused.
+std::vector<FusedStep> single_steps(const Graph& graph, const StepsWanted& wanted) {
+  const auto is_frozen = [&](int parameter) {
+    return !wanted.frozen.empty() && wanted.frozen[parameter];
+  };
+  std::vector<bool> has_gradient(graph.values(), false);
+  std::vector<FusedStep> steps;
+  for (const Node& node : graph.nodes()) {
+    steps.push_back(
+        {node.name, node.op, wanted.mode, node.inputs, node.output, node.parameters, {}});
+    if (wanted.mode == Mode::inference) continue;
+    FusedStep& step = steps.back();
+    const bool frozen = std::ranges::all_of(node.parameters, is_frozen);
+    has_gradient[node.output.id] =
+        !frozen || std::ranges::any_of(node.inputs, [&](Value v) { return has_gradient[v.id]; });
+    if (auto* norm = std::get_if<BatchNorm>(&step.op); norm && frozen) {
+      norm->fixed_statistics = true;
+    }
+    const bool in_training_alone = is_loss(node.op) || std::holds_alternative<Dropout>(node.op);
+    if (!has_gradient[node.output.id] && !in_training_alone) step.mode = Mode::inference;
+  }
+  return steps;
+}
+
 class Fusion {
  public:
-  Fusion(const Graph& graph, Mode mode)
-      : mode_(mode),
-        images_(graph.input()),
+  Fusion(const Graph& graph, std::vector<FusedStep> steps)
+      : images_(graph.input()),
         uses_(graph.values(), 0),
-        sole_user_(graph.values(), -1) {
-    for (const Node& node : graph.nodes()) {
-      steps_.push_back({node.name, node.op, node.inputs, node.output, node.parameters, {}});
-      for (const Value value : node.inputs) {
+        sole_user_(graph.values(), -1),
+        steps_(std::move(steps)),
+        absorbed_(steps_.size(), false) {
+    for (std::size_t step = 0; step < steps_.size(); ++step) {
+      for (const Value value : steps_[step].inputs) {
         ++uses_[value.id];
-        sole_user_[value.id] = static_cast<int>(steps_.size()) - 1;
+        sole_user_[value.id] = static_cast<int>(step);
       }
     }
-    absorbed_.assign(steps_.size(), false);
   }
 
   std::vector<FusedStep> run() {
@@ -36,15 +61,16 @@ class Fusion {
     return std::holds_alternative<BatchNorm>(op) || std::holds_alternative<Conv>(op) ||
            std::holds_alternative<Linear>(op);
   }
-  // The one step that reads this step's output, or -1.
+  // The one step that reads this step's output, if it runs in the same mode; or -1.
   int sole_user(int step) const {
     const int value = steps_[step].output.id;
-    return uses_[value] == 1 ? sole_user_[value] : -1;
+    const int user = uses_[value] == 1 ? sole_user_[value] : -1;
+    return user >= 0 && steps_[user].mode == steps_[step].mode ? user : -1;
   }
 
   // Moves the op at `step` down over what follows it.
   void extend(int step) {
-    const bool inference = mode_ == Mode::inference;
+    const bool inference = steps_[step].mode == Mode::inference;
     if (auto* conv = std::get_if<Conv>(&steps_[step].op); conv && inference) {
       if (const auto* norm = next_is<BatchNorm>(step)) {
         conv->norm = *norm;
@@ -71,7 +97,8 @@ class Fusion {
     Op& op = steps_[step].op;
     if (auto* norm = std::get_if<BatchNorm>(&op)) {
       take(*norm);
-    } else if (auto* conv = std::get_if<Conv>(&op); conv && !(capped && mode_ == Mode::training)) {
+    } else if (auto* conv = std::get_if<Conv>(&op);
+               conv && !(capped && steps_[step].mode == Mode::training)) {
       take(*conv);
     } else if (auto* linear = std::get_if<Linear>(&op); linear && !capped) {
       take(*linear);
@@ -112,7 +139,6 @@ class Fusion {
     return next;
   }
 
-  Mode mode_;
   Value images_;
   std::vector<int> uses_;
   std::vector<int> sole_user_;
@@ -122,13 +148,9 @@ class Fusion {
 
 }  // namespace
 
-std::vector<FusedStep> fuse_steps(const Graph& graph, bool fuse, Mode mode) {
-  if (fuse) return Fusion(graph, mode).run();
-  std::vector<FusedStep> steps;
-  for (const Node& node : graph.nodes()) {
-    steps.push_back({node.name, node.op, node.inputs, node.output, node.parameters, {}});
-  }
-  return steps;
+std::vector<FusedStep> fuse_steps(const Graph& graph, const StepsWanted& wanted) {
+  std::vector<FusedStep> steps = single_steps(graph, wanted);
+  return wanted.fuse ? Fusion(graph, std::move(steps)).run() : steps;
 }
 
 }  // namespace convoy

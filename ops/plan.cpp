@@ -14,12 +14,19 @@ Plan::Plan(const Graph& graph, Backend& backend, PlanOptions options)
   PlanBuilder builder(graph, backend, options);
   images_ = graph.shape(graph.input());
   logits_ = graph.shape(graph.logits());
-  parameters_ = builder.place_parameters(statistics_end_, parameter_floats_, ready_offsets_);
   if (options.adopt) {
     parameters_ = options.adopt->parameters_;
     statistics_end_ = options.adopt->statistics_end_;
+    gradient_floats_ = options.adopt->gradient_floats_;
     parameter_floats_ = options.adopt->parameter_floats_;
     options_.adopt = nullptr;
+  } else {
+    ParameterArena arena = builder.place_parameters();
+    parameters_ = std::move(arena.placed);
+    statistics_end_ = arena.statistics_end;
+    gradient_floats_ = arena.gradient_floats;
+    parameter_floats_ = arena.floats;
+    ready_offsets_ = std::move(arena.ready);
   }
   activation_bytes_ = builder.place_tensors(*schedule_);
   steps_ = std::move(builder.steps);
@@ -35,14 +42,17 @@ std::string Plan::describe() const {
     const PlanStep& step = steps_[i];
     std::string name = step.name;
     for (const std::string& fused : step.fused) name += " + " + fused;
+    std::string how = step.spec.algorithm;
+    if (schedule_->steps[i].again) how += ", twice";
+    if (mode() == Mode::training && !schedule_->steps[i].has_backward) how += ", no backward";
     text += fmt::format("{:<44} {:<10} {:<16} {}\n", name,
                         schedule_->steps[i].reorder ? "reorder" : kind_of(step.op),
-                        step.spec.dst.shape.text(),
-                        step.spec.algorithm + (schedule_->steps[i].again ? ", twice" : ""));
+                        step.spec.dst.shape.text(), how);
   }
   for (const PlacedParameter& parameter : parameters_) {
-    text += fmt::format("{:<44} {:<16} at {:<10} {}\n", parameter.name, parameter.desc.shape.text(),
-                        parameter.offset, backend_.layout_name(parameter.desc));
+    text += fmt::format("{:<44} {:<16} at {:<10} {}{}\n", parameter.name,
+                        parameter.desc.shape.text(), parameter.offset,
+                        backend_.layout_name(parameter.desc), parameter.frozen ? ", frozen" : "");
   }
   return text;
 }

@@ -1,14 +1,16 @@
 // Plan: everything that is decided before step one. Fusions, layouts and reorders, which gradients
 // are wanted, the liveness of every tensor, and the offsets of all of them in one activation arena;
-// parameters and gradients in two arenas of equal geometry.
+// parameters and gradients in two arenas of one geometry.
 //
 // Gradient arena of a lane (floats; the parameter arena has the same offsets):
 //
-//   [0, head_floats)            scalars that ride along: see LaneScalars
-//   [head_floats, stats_end)    running statistics: what the lane's forward pass measured
-//   [stats_end, floats)         gradients, in the order in which backward finishes them
+//   [0, head_floats)              scalars that ride along: see LaneScalars
+//   [head_floats, stats_end)      running statistics: what the lane's forward pass measured
+//   [stats_end, gradient_floats)  gradients, in the order in which backward finishes them
 //
 // so that everything below an offset is final once backward has passed it, and buckets are slices.
+// The parameter arena goes on with what is frozen, which has no gradient and nothing that grows
+// from one: backward ends where nothing before it is trained.
 #pragma once
 
 #include <memory>
@@ -40,12 +42,14 @@ struct PlacedParameter {
   std::size_t offset = 0;  // floats, in the parameter and the gradient arena; a multiple of 16
   std::size_t floats = 0;  // padding of the layout included
   float momentum = 0;      // of running statistics: share of the new value
+  bool frozen = false;     // training leaves it alone: no place in the gradient arena
 };
 
 struct PlanStep {
   std::string name;
-  Op op;                    // after fusion
-  std::vector<int> inputs;  // tensor indices
+  Op op;                       // after fusion
+  Mode mode = Mode::training;  // inference before all that is trained
+  std::vector<int> inputs;     // tensor indices
   int output = -1;
   std::vector<int> parameters;  // indices into Plan::parameters()
   KernelSpec spec;
@@ -56,6 +60,9 @@ struct PlanOptions {
   Mode mode = Mode::training;
   bool fuse = true;
   bool recompute = false;  // training with less memory and a second forward pass of most steps
+  // By graph parameter, of whole layers, running statistics included: those that training leaves
+  // alone. Empty: none.
+  std::vector<bool> frozen;
   // Masters already placed by another plan over the same graph: adopt its arena geometry.
   const class Plan* adopt = nullptr;
 };
@@ -69,9 +76,10 @@ class Plan {
   Plan& operator=(const Plan&) = delete;
 
   const std::vector<PlacedParameter>& parameters() const { return parameters_; }
-  std::size_t parameter_floats() const { return parameter_floats_; }  // of both arenas
+  std::size_t parameter_floats() const { return parameter_floats_; }
+  std::size_t gradient_floats() const { return gradient_floats_; }
   std::size_t statistics_end() const { return statistics_end_; }
-  // Ascending offsets at which backward reports progress; the last is parameter_floats().
+  // Ascending offsets at which backward reports progress; the last is gradient_floats().
   const std::vector<std::size_t>& ready_offsets() const { return ready_offsets_; }
   std::size_t activation_bytes() const { return activation_bytes_; }
   Shape images() const { return images_; }
@@ -97,6 +105,7 @@ class Plan {
   std::vector<PlacedParameter> parameters_;
   std::vector<std::size_t> ready_offsets_;
   std::size_t parameter_floats_ = 0;
+  std::size_t gradient_floats_ = 0;
   std::size_t statistics_end_ = 0;
   std::size_t activation_bytes_ = 0;
   std::unique_ptr<Schedule> schedule_;

@@ -38,8 +38,9 @@ int PlanBuilder::add_tensor(const TensorDesc& desc, bool needs_gradient) {
 }
 
 bool PlanBuilder::trainable(int step) const {
-  return std::any_of(steps[step].parameters.begin(), steps[step].parameters.end(),
-                     [&](int index) { return !is_statistic(graph_.parameters()[index].role); });
+  return std::ranges::any_of(steps[step].parameters, [&](int index) {
+    return !is_statistic(graph_.parameters()[index].role) && !frozen(index);
+  });
 }
 
 void PlanBuilder::make_steps() {
@@ -48,9 +49,12 @@ void PlanBuilder::make_steps() {
   }
   of_value_.assign(graph_.values(), -1);
   of_value_[graph_.input().id] = add_tensor(plain_desc(graph_.shape(graph_.input())), false);
-  std::vector<FusedStep> fused = fuse_steps(graph_, options_.fuse, options_.mode);
+  std::vector<FusedStep> fused =
+      fuse_steps(graph_, {.mode = options_.mode, .fuse = options_.fuse, .frozen = options_.frozen});
   if (!training_) keep_needed(fused);
   for (const FusedStep& step : fused) make_step(step);
+  require(options_.frozen.empty() || scheduled.back().has_backward, ExitCode::config, "freeze",
+          "leaves nothing to train, expected some parameter on the way to the loss");
 }
 
 void PlanBuilder::make_step(const FusedStep& fused) {
@@ -65,13 +69,13 @@ void PlanBuilder::make_step(const FusedStep& fused) {
   for (const int index : fused.parameters) {
     if (options_.adopt) {
       given.push_back(options_.adopt->parameters()[index].desc);
-    } else if (!training_) {
+    } else if (fused.mode == Mode::inference) {
       given.push_back(plain_desc(graph_.parameters()[index].shape));
     }
   }
   const KernelSpec spec = backend_
                               .make(fused.op, {.place = fused.name,
-                                               .mode = options_.mode,
+                                               .mode = fused.mode,
                                                .src = offered,
                                                .parameters = given,
                                                .source_gradient = source_gradient})
@@ -83,7 +87,8 @@ void PlanBuilder::make_step(const FusedStep& fused) {
   for (const int input : inputs) tensors[input].users.push_back(step);
   for (std::size_t i = 0; i < fused.parameters.size(); ++i)
     masters[fused.parameters[i]] = spec.parameters[i];
-  steps.push_back({fused.name, fused.op, inputs, -1, fused.parameters, spec, fused.fused});
+  steps.push_back(
+      {fused.name, fused.op, fused.mode, inputs, -1, fused.parameters, spec, fused.fused});
   ScheduledStep entry;
   entry.offered = std::move(offered);
   entry.source_gradient = source_gradient;
@@ -102,7 +107,7 @@ int PlanBuilder::in_layout(int tensor, const TensorDesc& wanted, const std::stri
   const int step = steps_count();
   tensors[tensor].users.push_back(step);
   const KernelSpec spec = backend_.make_reorder(from, wanted)->spec();
-  steps.push_back({name + " reorder", Flatten{}, {tensor}, -1, {}, spec, {}});
+  steps.push_back({name + " reorder", Flatten{}, options_.mode, {tensor}, -1, {}, spec, {}});
   ScheduledStep entry;
   entry.reorder = true;
   entry.offered = {from, wanted};
@@ -112,16 +117,16 @@ int PlanBuilder::in_layout(int tensor, const TensorDesc& wanted, const std::stri
   return known->second;
 }
 
-std::vector<PlacedParameter> PlanBuilder::place_parameters(std::size_t& statistics_end,
-                                                           std::size_t& floats,
-                                                           std::vector<std::size_t>& ready) {
-  std::vector<PlacedParameter> placed;
+ParameterArena PlanBuilder::place_parameters() {
+  ParameterArena arena;
+  std::vector<PlacedParameter>& placed = arena.placed;
   for (std::size_t i = 0; i < masters.size(); ++i) {
     const Parameter& parameter = graph_.parameters()[i];
     placed.push_back({.name = parameter.name,
                       .role = parameter.role,
                       .desc = masters[i],
-                      .floats = masters[i].bytes / sizeof(float)});
+                      .floats = masters[i].bytes / sizeof(float),
+                      .frozen = frozen(static_cast<int>(i))});
     if (is_statistic(parameter.role)) {
       placed.back().momentum = std::get<BatchNorm>(graph_.nodes()[parameter.node].op).momentum;
     }
@@ -132,24 +137,25 @@ std::vector<PlacedParameter> PlanBuilder::place_parameters(std::size_t& statisti
     end = align_floats(end + placed[index].floats);
   };
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    if (is_statistic(placed[i].role)) place(static_cast<int>(i));
+    if (is_statistic(placed[i].role) && !placed[i].frozen) place(static_cast<int>(i));
   }
-  statistics_end = end;
+  arena.statistics_end = end;
   for (int step = steps_count(); step-- > 0;) {
+    if (!trainable(step)) continue;
     for (const int index : steps[step].parameters) {
       if (!is_statistic(placed[index].role)) place(index);
     }
-    if (trainable(step)) {
-      scheduled[step].ready = end;
-      ready.push_back(end);
-    }
+    scheduled[step].ready = end;
+    arena.ready.push_back(end);
   }
-  // Of auxiliary heads, which inference leaves out: nobody reads them, but they can be written.
+  arena.gradient_floats = end;
+  // What is frozen; and of auxiliary heads, which inference leaves out: nobody reads them, but they
+  // can be written.
   for (std::size_t i = 0; i < placed.size(); ++i) {
     if (placed[i].offset == 0) place(static_cast<int>(i));
   }
-  floats = end;
-  return placed;
+  arena.floats = end;
+  return arena;
 }
 
 }  // namespace convoy

@@ -29,6 +29,15 @@ struct PlannedTensor {
   std::vector<int> gradients;  // storages of what its users' backward passes contribute
 };
 
+// The geometry of the parameter and gradient arenas, in floats: see plan.h.
+struct ParameterArena {
+  std::vector<PlacedParameter> placed;  // by graph parameter
+  std::size_t statistics_end = 0;
+  std::size_t gradient_floats = 0;
+  std::size_t floats = 0;
+  std::vector<std::size_t> ready;  // ascending ends, as backward reports them
+};
+
 class PlanBuilder {
  public:
   PlanBuilder(const Graph& graph, Backend& backend, const PlanOptions& options)
@@ -44,8 +53,7 @@ class PlanBuilder {
   std::vector<PlannedTensor> tensors;
   std::vector<TensorDesc> masters;  // by graph parameter
 
-  std::vector<PlacedParameter> place_parameters(std::size_t& statistics_end, std::size_t& floats,
-                                                std::vector<std::size_t>& ready);
+  ParameterArena place_parameters();
   // Returns the arena's size.
   std::size_t place_tensors(Plan::Schedule& schedule);
   int logits() const { return of_value_[graph_.logits().id]; }
@@ -58,8 +66,10 @@ class PlanBuilder {
     int again = -1;  // -1: never
     int backward = 0;
   };
+  std::vector<Segment> segments_with_backward() const;
   void set_times();
   int backward_time(int step) const { return times_[step].backward; }
+  bool has_backward(int step) const { return scheduled[step].has_backward; }
   // The segment of steps that are recomputed together; -1: none.
   int segment_of(int step) const { return step < 0 ? -1 : segment_of_[step]; }
 
@@ -67,6 +77,9 @@ class PlanBuilder {
   void make_step(const FusedStep& fused);
   int in_layout(int tensor, const TensorDesc& wanted, const std::string& name);
   int add_tensor(const TensorDesc& desc, bool needs_gradient);
+  bool frozen(int parameter) const {
+    return !options_.frozen.empty() && options_.frozen[parameter];
+  }
   bool trainable(int step) const;
   enum class Run { first, again };
   void place_forward(int step, Run run);

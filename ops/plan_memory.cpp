@@ -12,16 +12,29 @@ int PlanBuilder::new_storage(std::string what, std::size_t bytes, int first, int
   return static_cast<int>(storages_.size()) - 1;
 }
 
+// Of the steps from the first on that has a backward pass: those before are forgotten in any case.
+std::vector<Segment> PlanBuilder::segments_with_backward() const {
+  int first = 0;
+  while (!has_backward(first)) ++first;
+  std::vector<StepMemory> memory;
+  for (int step = first; step < steps_count(); ++step) {
+    const PlanStep& s = steps[step];
+    memory.push_back({s.spec.dst.bytes + s.spec.workspace, {}});
+    for (const int input : s.inputs) {
+      memory.back().inputs.push_back(std::max(tensors[input].producer - first, -1));
+    }
+  }
+  std::vector<Segment> segments = recompute_segments(memory);
+  for (Segment& segment : segments) {
+    segment.first += first;
+    segment.end += first;
+  }
+  return segments;
+}
+
 void PlanBuilder::set_times() {
   segment_of_.assign(steps.size(), -1);
-  if (training_ && options_.recompute) {
-    std::vector<StepMemory> memory;
-    for (const PlanStep& s : steps) {
-      memory.push_back({s.spec.dst.bytes + s.spec.workspace, {}});
-      for (const int input : s.inputs) memory.back().inputs.push_back(tensors[input].producer);
-    }
-    segments_ = recompute_segments(memory);
-  }
+  if (training_ && options_.recompute) segments_ = segments_with_backward();
   for (std::size_t i = 0; i < segments_.size(); ++i) {
     Segment& segment = segments_[i];
     std::fill_n(segment_of_.begin() + segment.first, segment.end - segment.first,
@@ -46,20 +59,27 @@ void PlanBuilder::set_times() {
 
 bool PlanBuilder::may_overwrite_source(int step) const {
   const PlanStep& s = steps[step];
-  if (!s.spec.forward_in_place || s.spec.backward_reads_src) return false;
+  if (!s.spec.forward_in_place || (has_backward(step) && s.spec.backward_reads_src)) return false;
   const PlannedTensor& src = tensors[s.inputs[0]];
   if (src.producer < 0 || src.users.size() != 1 || src.desc.bytes != s.spec.dst.bytes) return false;
   if (segment_of(step) >= 0 && segment_of(src.producer) != segment_of(step)) return false;
-  return !training_ || !steps[src.producer].spec.backward_reads_dst;
+  return !has_backward(src.producer) || !steps[src.producer].spec.backward_reads_dst;
 }
 
 // Whether what a step adds to is read by nobody later, so that the sum can take its place.
 bool PlanBuilder::may_add_in_place(int step) const {
   const PlanStep& s = steps[step];
-  if (training_ || !s.spec.forward_adds_in_place || s.inputs[0] == s.inputs[1]) return false;
+  if (s.mode == Mode::training || !s.spec.forward_adds_in_place || s.inputs[0] == s.inputs[1] ||
+      segment_of(step) >= 0) {
+    return false;
+  }
   const PlannedTensor& term = tensors[s.inputs[1]];
-  return term.producer >= 0 && term.users.back() == step && s.inputs[1] != logits() &&
-         term.storage != tensors[s.inputs[0]].storage;
+  const bool wanted_later = std::ranges::any_of(term.users, [&](int user) {
+    return has_backward(user) && steps[user].inputs[0] == s.inputs[1] &&
+           steps[user].spec.backward_reads_src;
+  });
+  return term.producer >= 0 && term.users.back() == step && !wanted_later &&
+         s.inputs[1] != logits() && term.storage != tensors[s.inputs[0]].storage;
 }
 
 // Where `reader` finds the tensor in that run; -1: in the caller's images.
@@ -74,7 +94,7 @@ void PlanBuilder::place_forward(int step, Run run) {
   const int now = run == Run::again ? times_[step].again : times_[step].forward;
   // The run whose results backward reads.
   const bool final = run == Run::again || segment_of(step) < 0;
-  const int backward = final && scheduled[step].has_backward ? backward_time(step) : now;
+  const int backward = final && has_backward(step) ? backward_time(step) : now;
 
   PlannedTensor& dst = tensors[s.output];
   int& storage = run == Run::again ? dst.again : dst.storage;
@@ -101,7 +121,7 @@ void PlanBuilder::route_gradients() {
   accumulations_.resize(steps.size());
   for (const PlanStep& step : steps) diff_src_.emplace_back(step.inputs.size(), -1);
   for (int step = steps_count(); step-- > 0;) {
-    if (scheduled[step].has_backward) route_step_gradients(step);
+    if (has_backward(step)) route_step_gradients(step);
   }
 }
 

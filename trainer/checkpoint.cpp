@@ -361,4 +361,12 @@ std::optional<LoadedCheckpoint> load_newest(const fs::path& folder) {
   return std::nullopt;
 }
 
+LoadedCheckpoint find_checkpoint(const fs::path& source) {
+  if (fs::exists(source / manifest_file)) return load_checkpoint(source);
+  std::optional<LoadedCheckpoint> newest = load_newest(source / "checkpoints");
+  require(newest.has_value(), ExitCode::data, source.string(),
+          "has no checkpoint, expected a run folder or a checkpoint's folder");
+  return std::move(*newest);
+}
+
 }  // namespace convoy

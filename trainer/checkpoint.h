@@ -98,6 +98,10 @@ LoadedCheckpoint load_checkpoint(const std::filesystem::path& step_folder);
 // start from nothing in silence.
 std::optional<LoadedCheckpoint> load_newest(const std::filesystem::path& folder);
 
+// Of a checkpoint's own folder that one, of a run folder the newest whole one. Error(data) if there
+// is none.
+LoadedCheckpoint find_checkpoint(const std::filesystem::path& source);
+
 // Saves in a thread of its own, one at a time. Failures are logged and counted; training goes on
 // until `max_failures` in a row.
 class CheckpointWriter {

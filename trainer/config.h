@@ -113,6 +113,18 @@ struct OptimizerConfig {
   std::vector<ParameterGroup> groups;  // of those that match a parameter, the first counts
 };
 
+// The beginning of a tensor's name in a file, and what stands in its place here.
+struct Renaming {
+  std::string from, to;
+};
+
+// Where a run's first weights come from, beside chance.
+struct InitConfig {
+  std::string weights;            // "": none; a safetensors file, a run folder, or a checkpoint
+  std::vector<std::string> skip;  // patterns of parameters that begin at random all the same
+  std::vector<Renaming> rename;   // of those that fit a name the first counts
+};
+
 // The exponential moving average of weights and running statistics alike, as timm's ModelEmaV2
 // keeps it. Where it is on, it is what evaluation sees.
 struct EmaConfig {
@@ -166,6 +178,10 @@ struct Config {
   int epochs = 10;  // passes over the training split; the step that completes the last ends it
   std::int64_t steps = 0;  // above 0: this many steps instead
   ModelConfig model;
+  InitConfig init;
+  // fnmatch(3) patterns of parameters that are not trained, "features.*": whole layers. Their
+  // batch-norms keep their running statistics and normalise by them.
+  std::vector<std::string> freeze;
   DataConfig data;
   BatchConfig batch;
   OptimizerConfig optimizer;

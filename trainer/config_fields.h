@@ -2,8 +2,8 @@
 // checks, the search for unknown keys, and printing.
 //
 // A visitor has
-//   field(name, value, range)      numbers, texts, true/false, lists of numbers, numbers that may
-//                                  be absent
+//   field(name, value, range)      numbers, texts, true/false, lists of these, numbers that may be
+//                                  absent
 //   choice(name, value, choices)   one of a few named values
 //   section(name, value)           a struct
 //   list(name, values)             a list of structs
@@ -284,6 +284,19 @@ void fields(V& v, OptimizerConfig& c) {
 }
 
 template <class V>
+void fields(V& v, Renaming& r) {
+  v.field("from", r.from);
+  v.field("to", r.to);
+}
+
+template <class V>
+void fields(V& v, InitConfig& c) {
+  v.field("weights", c.weights);
+  v.field("skip", c.skip);
+  v.list("rename", c.rename);
+}
+
+template <class V>
 void fields(V& v, EmaConfig& c) {
   v.field("decay", c.decay, {.min = 0, .max = 0.999999});
 }
@@ -331,6 +344,8 @@ void fields(V& v, Config& c) {
   v.field("epochs", c.epochs, at_least_1);
   v.field("steps", c.steps, at_least_0);
   v.section("model", c.model);
+  v.section("init", c.init);
+  v.field("freeze", c.freeze);
   v.section("data", c.data);
   v.section("batch", c.batch);
   v.section("optimizer", c.optimizer);

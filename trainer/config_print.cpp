@@ -27,11 +27,7 @@ class Printer {
 
   template <class T>
   void field(const std::string& name, const T& value, const Range& = {}) {
-    if constexpr (std::is_same_v<T, std::string>) {
-      entry(name, quoted(value));
-    } else {
-      entry(name, fmt::format("{}", value));
-    }
+    entry(name, written(value));
   }
   template <class T>
   void field(const std::string& name, const std::optional<T>& value, const Range& range = {}) {
@@ -40,7 +36,7 @@ class Printer {
   template <class T>
   void field(const std::string& name, const std::vector<T>& values, const Range& = {}) {
     std::string list;
-    for (const T& value : values) list += fmt::format("{}{}", list.empty() ? "" : ", ", value);
+    for (const T& value : values) list += (list.empty() ? "" : ", ") + written(value);
     entry(name, "[" + list + "]");
   }
   template <class T>
@@ -78,6 +74,15 @@ class Printer {
   const std::string& text() const { return text_; }
 
  private:
+  template <class T>
+  static std::string written(const T& value) {
+    if constexpr (std::is_same_v<T, std::string>) {
+      return quoted(value);
+    } else {
+      return fmt::format("{}", value);
+    }
+  }
+
   void entry(const std::string& name, const std::string& value) {
     if (flow_) {
       text_ += fmt::format("{}{}: {}", text_.empty() ? "" : ", ", name, value);

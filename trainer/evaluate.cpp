@@ -15,14 +15,6 @@
 namespace convoy {
 namespace {
 
-LoadedCheckpoint find_checkpoint(const std::filesystem::path& source) {
-  if (std::filesystem::exists(source / "manifest.json")) return load_checkpoint(source);
-  std::optional<LoadedCheckpoint> newest = load_newest(source / "checkpoints");
-  require(newest.has_value(), ExitCode::data, source.string(),
-          "has no checkpoint, expected a run folder or a checkpoint's folder");
-  return std::move(*newest);
-}
-
 // Weights, and the configuration that they belong to.
 struct Subject {
   std::filesystem::path place;  // of the weights

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "ops/executor.h"
 #include "ops/plan.h"
@@ -11,9 +13,9 @@ namespace convoy {
 
 struct Network {
   // `backend` must outlive the network. options.adopt: the plan of the same model whose masters
-  // this one reads.
-  Network(const ModelConfig& model, Shape images, Backend& backend, PlanOptions options = {})
-      : graph(build_model(model, images)), plan(graph, backend, options) {}
+  // this one reads. freeze: patterns, as in the configuration, in the place of options.frozen.
+  Network(const ModelConfig& model, Shape images, Backend& backend, PlanOptions options = {},
+          const std::vector<std::string>& freeze = {});
 
   Graph graph;
   Plan plan;

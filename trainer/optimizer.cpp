@@ -26,10 +26,12 @@ Optimizer::Optimizer(const OptimizerConfig& config, const std::vector<PlacedPara
       first_(floats * sizeof(float), has_moments(config.name) ? "first moments" : "momentum") {
   if (has_moments(config.name)) second_ = Arena(floats * sizeof(float), "second moments");
   std::vector<int> members(config.groups.size());
-  for (const PlacedParameter& parameter : parameters) treat(parameter, members);
+  for (const PlacedParameter& parameter : parameters) {
+    if (!parameter.frozen) treat(parameter, members);
+  }
   for (std::size_t g = 0; g < members.size(); ++g) {
     require(members[g] > 0, ExitCode::config, "optimizer.groups",
-            "'{}' matches no parameter of this model that earlier groups leave to it",
+            "'{}' matches no parameter that this run trains and that earlier groups leave to it",
             config.groups[g].match);
   }
   std::ranges::sort(blocks_, {}, &Block::begin);

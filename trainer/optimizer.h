@@ -36,7 +36,7 @@
 
 namespace convoy {
 
-// All arenas have the plan's geometry.
+// All arenas have the plan's geometry; frozen parameters have no part in a step.
 struct OptimizerStep {
   std::uint64_t number = 0;  // steps done before this one
   double lr = 0;
@@ -49,8 +49,8 @@ struct OptimizerStep {
 
 class Optimizer {
  public:
-  // `parameters` and the arenas have the geometry of a plan of `floats` floats. Error(config) if a
-  // group gets no parameter.
+  // `parameters` and the arenas have the geometry of a plan with gradients of `floats` floats.
+  // Error(config) if a group gets no parameter that is trained.
   Optimizer(const OptimizerConfig& config, const std::vector<PlacedParameter>& parameters,
             std::size_t floats, int lanes, const EmaConfig& ema = {});
 

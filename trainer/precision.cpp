@@ -59,7 +59,7 @@ class Timing {
     prepared_.emplace(plan_, *parameters_);
     prepared_->refresh();
     executor_.emplace(plan_, *parameters_, *prepared_);
-    gradients_ = Arena(plan_.parameter_floats() * sizeof(float), "gradients");
+    gradients_ = Arena(plan_.gradient_floats() * sizeof(float), "gradients");
     images_ = Arena(static_cast<std::size_t>(images_shape_.elements()) * sizeof(float), "images");
     std::ranges::fill(images_.as<float>(), 1.0f);
     labels_.resize(static_cast<std::size_t>(images_shape_[0]));

@@ -10,12 +10,14 @@
 #include "ops/backend.h"
 #include "ops/core/file.h"
 #include "ops/core/log.h"
+#include "trainer/nearest.h"
 #include "trainer/network.h"
 #include "trainer/precision.h"
 #include "trainer/run_folder.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
 #include "trainer/training_loader.h"
+#include "trainer/transfer.h"
 #include "trainer/weights.h"
 
 namespace convoy {
@@ -202,11 +204,12 @@ void Session::build_network() {
     backend_ = make_backend(config_);
     network_.emplace(
         config_.model, micro_batch(), *backend_,
-        PlanOptions{.fuse = config_.fuse, .recompute = config_.memory == MemoryUse::recompute});
+        PlanOptions{.fuse = config_.fuse, .recompute = config_.memory == MemoryUse::recompute},
+        config_.freeze);
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);
     optimizer_.emplace(config_.optimizer, network_->plan.parameters(),
-                       network_->plan.parameter_floats(), config_.batch.lanes, config_.ema);
+                       network_->plan.gradient_floats(), config_.batch.lanes, config_.ema);
     if (config_.ema.decay > 0) average_.emplace(network_->plan);
     if (!validation_data_) return;
     const Pipeline plain = make_views(config_).front();
@@ -244,6 +247,7 @@ void Session::resume() {
       restore(*checkpoint);
     } else {
       initialise(*network_, config_.seed, *parameters_);
+      if (!config_.init.weights.empty()) take_weights(config_.init, *parameters_);
       if (average_) std::ranges::copy(parameters_->arena(), average_->arena().begin());
     }
     write_file_atomically(folder() / "config.yaml", progress_.config);
@@ -273,6 +277,7 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
   same("seed", found.seed, progress_.seed);
   const Config before = parse_config(found.config, checkpoint.folder.string());
   same("optimizer", to_text(before.optimizer.name), to_text(config_.optimizer.name));
+  same("frozen parameters", listed(before.freeze), listed(config_.freeze));
   const auto on = [](bool kept) { return kept ? "on" : "off"; };
   same("ema", std::string_view(on(checkpoint.average.has_value())), on(average_.has_value()));
   if (found.numerics != progress_.numerics) {
@@ -281,7 +286,7 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
   }
   import_parameters(checkpoint.model, *parameters_);
   for (const Optimizer::State& state : optimizer_->states()) {
-    import_arena(checkpoint.state, *parameters_, state.prefix, false, state.values);
+    import_arena(checkpoint.state, *parameters_, state.prefix, Holds::trained, state.values);
   }
   if (average_) import_parameters(*checkpoint.average, *average_);
   progress_.step = found.step;
@@ -308,7 +313,7 @@ void Session::start_workers() {
   together(communicator_,
            [&] { pool_->run([&](int worker) { prepared_->refresh(worker, workers); }); });
   if (config_.model.synchronised_norm) meeting_communicator_ = communicator_.duplicate();
-  reducer_.emplace(communicator_, config_.batch.lanes, workers, network_->plan.parameter_floats(),
+  reducer_.emplace(communicator_, config_.batch.lanes, workers, network_->plan.gradient_floats(),
                    cut_buckets(network_->plan.ready_offsets()));
   together(communicator_, [&] {
     std::vector<LaneRange> worker_lanes;
@@ -352,14 +357,16 @@ void Session::start_workers() {
 }
 
 void Session::introduce() const {
-  std::int64_t weights = 0;
-  for (const Parameter& parameter : network_->graph.parameters()) {
-    if (!is_statistic(parameter.role)) weights += parameter.shape.elements();
+  std::int64_t weights = 0, frozen = 0;
+  for (const PlacedParameter& parameter : network_->plan.parameters()) {
+    if (is_statistic(parameter.role)) continue;
+    weights += parameter.desc.shape.elements();
+    if (parameter.frozen) frozen += parameter.desc.shape.elements();
   }
   log_info("{}: ranks {}, worker threads {} each; {}", config_.name, communicator_.size(),
            pool_->workers(), progress_.numerics);
-  log_info("{}: {} parameters; images {}, {} classes", config_.model.name, weights,
-           network_->plan.images().text(), config_.model.classes);
+  log_info("{}: {} parameters, {} of them frozen; images {}, {} classes", config_.model.name,
+           weights, frozen, network_->plan.images().text(), config_.model.classes);
   log_info("{}: {} images to train on, {} to evaluate", config_.data.path, train_data_->size(),
            validation_data_ ? validation_data_->size() : 0);
   log_info("{}", make_sampler(config_, *train_data_).describe());

@@ -85,7 +85,7 @@ void Training::update(std::span<const float> gradient, double samples) {
                           .gradient_scale = parts_.config.batch.global / samples,
                           .average = parts_.average ? parts_.average->arena() : std::span<float>()};
   if (!parts_.optimizer.step(parts_.pool, now)) diverged("the gradient's norm is not finite");
-  parts_.pool.run([&](int worker) { parts_.prepared.refresh(worker, workers); });
+  parts_.pool.run([&](int worker) { parts_.prepared.refresh_trained(worker, workers); });
 }
 
 void Training::report_if_due() {
@@ -190,7 +190,7 @@ void Training::save(Save how) {
   snapshot_.progress = progress_;
   export_parameters(parts_.parameters, static_cast<std::int64_t>(step_), snapshot_.model);
   for (const Optimizer::State& state : parts_.optimizer.states()) {
-    export_arena(parts_.parameters, state.values, state.prefix, false, snapshot_.state);
+    export_arena(parts_.parameters, state.values, state.prefix, Holds::trained, snapshot_.state);
   }
   if (parts_.average) {
     export_parameters(*parts_.average, static_cast<std::int64_t>(step_), snapshot_.average);

@@ -91,6 +91,10 @@ std::string renamed(const std::string& name, const ImportOptions& options) {
   return name;
 }
 
+bool held(const PlacedParameter& parameter, Holds holds) {
+  return holds == Holds::all || (!is_statistic(parameter.role) && !parameter.frozen);
+}
+
 bool skipped(const std::string& name, const ImportOptions& options) {
   return std::ranges::any_of(options.skip,
                              [&](const std::string& pattern) { return matches(pattern, name); });
@@ -103,10 +107,10 @@ bool matches(const std::string& pattern, const std::string& name) {
 }
 
 void export_arena(const Parameters& parameters, std::span<const float> arena,
-                  std::string_view prefix, bool statistics, TensorMap& into) {
+                  std::string_view prefix, Holds holds, TensorMap& into) {
   const std::vector<PlacedParameter>& placed = parameters.placed();
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    if (is_statistic(placed[i].role) && !statistics) continue;
+    if (!held(placed[i], holds)) continue;
     const std::span<float> logical =
         put_floats(into, std::string(prefix) + placed[i].name, placed[i].desc.shape);
     parameters.read(static_cast<int>(i), arena, logical);
@@ -114,7 +118,7 @@ void export_arena(const Parameters& parameters, std::span<const float> arena,
 }
 
 void export_parameters(const Parameters& parameters, std::int64_t batches, TensorMap& into) {
-  export_arena(parameters, parameters.arena(), "", true, into);
+  export_arena(parameters, parameters.arena(), "", Holds::all, into);
   for (const PlacedParameter& parameter : parameters.placed()) {
     if (parameter.role != ParameterRole::running_mean) continue;
     const std::span<std::byte> bytes =
@@ -147,11 +151,11 @@ int import_parameters(const Safetensors& tensors, Parameters& parameters,
 }
 
 void import_arena(const Safetensors& tensors, const Parameters& parameters, std::string_view prefix,
-                  bool statistics, std::span<float> arena) {
+                  Holds holds, std::span<float> arena) {
   const std::vector<PlacedParameter>& placed = parameters.placed();
   std::vector<int> wanted;
   for (std::size_t i = 0; i < placed.size(); ++i) {
-    if (statistics || !is_statistic(placed[i].role)) wanted.push_back(static_cast<int>(i));
+    if (held(placed[i], holds)) wanted.push_back(static_cast<int>(i));
   }
   ByName found;
   for (const TensorView& tensor : tensors.tensors()) {

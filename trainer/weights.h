@@ -22,10 +22,15 @@ bool matches(const std::string& pattern, const std::string& name);
 // "num_batches_tracked" (int64 scalar): `batches`.
 void export_parameters(const Parameters& parameters, std::int64_t batches, TensorMap& into);
 
-// Another arena of the plan's geometry (momentum, average) as prefix + parameter name; running
-// statistics only if `statistics`.
+// What of a plan's parameters an arena holds.
+enum class Holds {
+  all,      // running statistics and what is frozen, too
+  trained,  // what has a gradient: the optimizer's state
+};
+
+// Another arena of the plan's geometry as prefix + parameter name.
 void export_arena(const Parameters& parameters, std::span<const float> arena,
-                  std::string_view prefix, bool statistics, TensorMap& into);
+                  std::string_view prefix, Holds holds, TensorMap& into);
 
 // What an import forgives: by default nothing.
 struct ImportOptions {
@@ -47,6 +52,6 @@ int import_parameters(const Safetensors& tensors, Parameters& parameters,
 // Fills another arena of the plan's geometry from the tensors whose names begin with `prefix`;
 // likewise strict about those, blind to all others.
 void import_arena(const Safetensors& tensors, const Parameters& parameters, std::string_view prefix,
-                  bool statistics, std::span<float> arena);
+                  Holds holds, std::span<float> arena);
 
 }  // namespace convoy

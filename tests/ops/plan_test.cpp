@@ -1,6 +1,5 @@
 // Plans and executors: fusion, memory, layouts, adoption; each backend against the reference on a
-// small net with everything that a plan has to route: forks, a sum, a fused and a lone batch norm,
-// a concatenation, a reorder, an auxiliary loss, random draws.
+// small net (small_net.h).
 #include "ops/plan.h"
 
 #include <gtest/gtest.h>
@@ -14,124 +13,13 @@
 #include "ops/liveness.h"
 #include "ops/plan_schedule.h"
 #include "ops/recompute.h"
+#include "tests/ops/small_net.h"
 #include "tests/support/allocations.h"
 
 namespace convoy {
 namespace {
 
-constexpr int rows = 4;
-constexpr int classes = 5;
-
-Graph small_net() {
-  Graph g({rows, 3, 9, 9});
-  Value x = conv2d(g, "conv1", g.input(), {.out_channels = 20, .pad = 1});
-  x = relu(g, "relu1", batch_norm(g, "bn1", x));
-  Value y = conv2d(g, "conv2", x, {.out_channels = 20, .pad = 1});
-  y = batch_norm(g, "bn2", y);
-  x = relu(g, "relu2", add(g, "add", y, x));
-  Value z = pool2d(g, "pool", x, {.kernel = 3, .stride = 2, .pad = 1});
-  z = batch_norm(g, "bn3", z);
-  z = concat(g, "concat",
-             {z, lrn(g, "lrn", z, {.alpha = 0.5f}),
-              pool2d(g, "same", z, {.stride = 1, .pad = {0, 0, 1, 1}})});
-  z = activation(g, "tanh", conv2d(g, "conv3", z, {.out_channels = 7, .kernel = 2, .bias = true}),
-                 ActivationKind::tanh);
-  z = relu(g, "relu4", conv2d(g, "conv4", z, {.out_channels = 9, .pad = 1, .bias = true}));
-  const Value w = relu(g, "relu5", conv2d(g, "conv5", z, {.out_channels = 9, .kernel = 1}));
-  z = add(g, "add6", conv2d(g, "conv6", w, {.out_channels = 9, .pad = 1}), z);
-  z = flatten(g, "flatten", z);
-  softmax_loss(g, "auxiliary", linear(g, "auxiliary fc", z, {.out_features = classes}),
-               {.weight = 0.3f});
-  z = dropout(g, "dropout", z, 0.4f);
-  z = relu(g, "relu7", linear(g, "fc7", z, {.out_features = 11}));
-  softmax_loss(g, "loss", linear(g, "fc", z, {.out_features = classes}));
-  return g;
-}
-
-// What a step of a plan makes, row-major.
-struct StepResult {
-  std::vector<float> losses;
-  std::vector<std::vector<float>> gradients;  // by parameter
-  std::vector<std::size_t> ready;
-};
-
-class Trial {
- public:
-  Trial(const std::string& backend, bool fuse, bool recompute = false)
-      : backend_(make_backend(backend)),
-        graph_(small_net()),
-        plan_(graph_, *backend_, {.fuse = fuse, .recompute = recompute}),
-        parameters_(plan_),
-        prepared_(fill(), parameters_),
-        executor_(plan_, parameters_, prepared_),
-        images_(rows * 3 * 9 * 9 * sizeof(float)),
-        gradients_(plan_.parameter_floats() * sizeof(float)) {
-    prepared_.refresh();
-    Random random(7, RandomUse::test, 99);
-    for (float& pixel : images_.as<float>()) pixel = random.normal();
-  }
-
-  Plan& plan() { return plan_; }
-  Backend& backend() { return *backend_; }
-  Graph& graph() { return graph_; }
-  Parameters& parameters() { return parameters_; }
-  const float* images() const { return images_.as<float>().data(); }
-  const std::int32_t* labels() const { return labels_; }
-
-  void run(std::vector<std::size_t>* ready = nullptr) {
-    executor_.forward({.images = images(), .labels = labels_}, gradients_.as<float>().data());
-    executor_.backward(1.0f / rows, gradients_.as<float>().data(), [&](std::size_t end) {
-      if (ready) ready->push_back(end);
-    });
-  }
-
-  StepResult step() {
-    StepResult result;
-    run(&result.ready);
-    result.losses.assign(executor_.losses().begin(), executor_.losses().end());
-    for (std::size_t i = 0; i < plan_.parameters().size(); ++i) {
-      std::vector<float> logical(plan_.parameters()[i].desc.shape.elements());
-      parameters_.read(static_cast<int>(i), gradients_.as<float>(), logical);
-      result.gradients.push_back(std::move(logical));
-    }
-    return result;
-  }
-
- private:
-  // Weights that do not depend on how a backend stores them.
-  const Plan& fill() {
-    for (std::size_t i = 0; i < plan_.parameters().size(); ++i) {
-      const PlacedParameter& parameter = plan_.parameters()[i];
-      Random random(7, RandomUse::test, i);
-      std::vector<float> logical(parameter.desc.shape.elements());
-      for (float& value : logical) value = 0.3f * random.normal();
-      if (parameter.role == ParameterRole::scale)
-        std::ranges::for_each(logical, [](float& v) { v += 1; });
-      if (parameter.role == ParameterRole::running_variance) std::ranges::fill(logical, 1.5f);
-      parameters_.write(static_cast<int>(i), parameters_.arena(), logical);
-    }
-    return plan_;
-  }
-
-  std::unique_ptr<Backend> backend_;
-  Graph graph_;
-  Plan plan_;
-  Parameters parameters_;
-  PreparedWeights prepared_;
-  Executor executor_;
-  Arena images_;
-  Arena gradients_;
-  std::int32_t labels_[rows] = {0, 4, 2, -1};
-};
-
-double relative_error(const std::vector<float>& a, const std::vector<float>& b) {
-  double difference = 0, size = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    difference += (double{a[i]} - b[i]) * (double{a[i]} - b[i]);
-    size += double{b[i]} * b[i];
-  }
-  return std::sqrt(difference / std::max(size, 1e-12));
-}
+using namespace test;
 
 struct Variant {
   std::string backend;
@@ -141,8 +29,8 @@ struct Variant {
 class EveryPlan : public testing::TestWithParam<Variant> {};
 
 TEST_P(EveryPlan, ComputesWhatTheUnfusedReferenceDoes) {
-  const StepResult expected = Trial("reference", false).step();
-  Trial trial(GetParam().backend, GetParam().fuse);
+  const StepResult expected = Trial("reference", {.fuse = false}).step();
+  Trial trial(GetParam().backend, {.fuse = GetParam().fuse});
   const StepResult found = trial.step();
   EXPECT_LT(relative_error(found.losses, expected.losses), 1e-5);
   ASSERT_EQ(found.gradients.size(), expected.gradients.size());
@@ -153,15 +41,15 @@ TEST_P(EveryPlan, ComputesWhatTheUnfusedReferenceDoes) {
 }
 
 TEST_P(EveryPlan, ReportsGradientsInTheOrderOfTheArena) {
-  Trial trial(GetParam().backend, GetParam().fuse);
+  Trial trial(GetParam().backend, {.fuse = GetParam().fuse});
   const StepResult result = trial.step();
   EXPECT_EQ(result.ready, trial.plan().ready_offsets());
   EXPECT_TRUE(std::ranges::is_sorted(result.ready));
-  EXPECT_EQ(result.ready.back(), trial.plan().parameter_floats());
+  EXPECT_EQ(result.ready.back(), trial.plan().gradient_floats());
 }
 
 TEST_P(EveryPlan, RepeatsItsBits) {
-  Trial trial(GetParam().backend, GetParam().fuse);
+  Trial trial(GetParam().backend, {.fuse = GetParam().fuse});
   const StepResult first = trial.step();
   const StepResult second = trial.step();
   EXPECT_EQ(first.losses, second.losses);
@@ -169,8 +57,8 @@ TEST_P(EveryPlan, RepeatsItsBits) {
 }
 
 TEST_P(EveryPlan, RecomputingChangesNothingButMemory) {
-  Trial keeping(GetParam().backend, GetParam().fuse);
-  Trial recomputing(GetParam().backend, GetParam().fuse, true);
+  Trial keeping(GetParam().backend, {.fuse = GetParam().fuse});
+  Trial recomputing(GetParam().backend, {.fuse = GetParam().fuse, .recompute = true});
   EXPECT_NE(recomputing.plan().describe().find(", twice"), std::string::npos);
   EXPECT_LT(recomputing.plan().activation_bytes(), keeping.plan().activation_bytes());
   for (int repetition = 0; repetition < 2; ++repetition) {
@@ -183,7 +71,7 @@ TEST_P(EveryPlan, RecomputingChangesNothingButMemory) {
 }
 
 TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
-  Trial trial(GetParam().backend, GetParam().fuse);
+  Trial trial(GetParam().backend, {.fuse = GetParam().fuse});
   const Plan adopting(trial.graph(), trial.backend(),
                       {.mode = Mode::inference, .fuse = GetParam().fuse, .adopt = &trial.plan()});
   PreparedWeights prepared(adopting, trial.parameters());
@@ -191,7 +79,7 @@ TEST_P(EveryPlan, InferenceReadsTheMastersOfTraining) {
   Executor executor(adopting, trial.parameters(), prepared);
   executor.forward({.images = trial.images(), .labels = trial.labels()});
 
-  Trial reference("reference", false);
+  Trial reference("reference", {.fuse = false});
   const Plan alone(reference.graph(), reference.backend(),
                    {.mode = Mode::inference, .fuse = false});
   Parameters plain(alone);
@@ -220,7 +108,7 @@ INSTANTIATE_TEST_SUITE_P(Plans, EveryPlan,
 // The library allocates a little inside each call of its own, so the reference shows what the
 // executor does.
 TEST(Executor, AllocatesNothingInAStep) {
-  Trial trial("reference", true);
+  Trial trial("reference");
   trial.run();
   const std::int64_t before = allocations();
   for (int step = 0; step < 3; ++step) trial.run();
@@ -228,7 +116,7 @@ TEST(Executor, AllocatesNothingInAStep) {
 }
 
 TEST(Fusion, TakesWhatFollowsABatchNorm) {
-  const std::vector<FusedStep> steps = fuse_steps(small_net(), true);
+  const std::vector<FusedStep> steps = fuse_steps(small_net());
   std::vector<std::string> names;
   for (const FusedStep& step : steps) names.push_back(step.name);
   EXPECT_EQ(names, (std::vector<std::string>{
@@ -248,7 +136,7 @@ TEST(Fusion, TakesWhatFollowsABatchNorm) {
 }
 
 TEST(Fusion, TakesMoreIntoAConvolutionForInference) {
-  const std::vector<FusedStep> steps = fuse_steps(small_net(), true, Mode::inference);
+  const std::vector<FusedStep> steps = fuse_steps(small_net(), {.mode = Mode::inference});
   std::vector<std::vector<std::string>> names;
   for (const FusedStep& step : steps) {
     names.push_back({step.name});
@@ -297,7 +185,7 @@ TEST(Plan, AConvolutionAddsInPlaceInInference) {
 TEST(Fusion, TakesARelu6WithItsCap) {
   Graph g({2, 3, 4, 4});
   relu6(g, "relu", batch_norm(g, "bn", g.input()));
-  const std::vector<FusedStep> steps = fuse_steps(g, true);
+  const std::vector<FusedStep> steps = fuse_steps(g);
   ASSERT_EQ(steps.size(), 1u);
   EXPECT_TRUE(std::get<BatchNorm>(steps[0].op).relu);
   EXPECT_EQ(std::get<BatchNorm>(steps[0].op).relu_cap, 6);
@@ -309,7 +197,7 @@ TEST(Fusion, LeavesAValueThatOthersReadToo) {
       batch_norm(g, "bn", conv2d(g, "conv", g.input(), {.out_channels = 4, .pad = 1}));
   Value x = add(g, "add", relu(g, "relu", normal), normal);
   softmax_loss(g, "loss", linear(g, "fc", flatten(g, "flatten", x), {.out_features = 3}));
-  EXPECT_EQ(fuse_steps(g, true).size(), g.nodes().size());
+  EXPECT_EQ(fuse_steps(g).size(), g.nodes().size());
 }
 
 TEST(Plan, AnOutputThatNothingUsesIsAnError) {

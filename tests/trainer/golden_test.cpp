@@ -60,9 +60,9 @@ class Rank {
         parameters_(plan_),
         prepared_(plan_, parameters_),
         executor_(plan_, parameters_, prepared_),
-        reducer_(communicator, lanes, 1, plan_.parameter_floats(),
+        reducer_(communicator, lanes, 1, plan_.gradient_floats(),
                  cut_buckets(plan_.ready_offsets(), {.bytes = 1024, .last_bytes = 256})),
-        optimizer_({.weight_decay = 1e-4}, plan_.parameters(), plan_.parameter_floats(), lanes),
+        optimizer_({.weight_decay = 1e-4}, plan_.parameters(), plan_.gradient_floats(), lanes),
         images_(samples_ * image_floats * sizeof(float)) {
     for (std::size_t i = 0; i < parameters_.placed().size(); ++i) {
       const PlacedParameter& parameter = parameters_.placed()[i];

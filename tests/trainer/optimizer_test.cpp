@@ -357,8 +357,8 @@ TEST(Optimizer, RefusesAGroupWithoutParameters) {
     });
   };
   EXPECT_EQ(refusal({{.match = "fd.*"}}),
-            "optimizer.groups: 'fd.*' matches no parameter of this model that earlier groups leave "
-            "to it");
+            "optimizer.groups: 'fd.*' matches no parameter that this run trains and that earlier "
+            "groups leave to it");
   test::expect_holds(refusal({{.match = "*"}, {.match = "fc.*"}}), {"'fc.*'"});
   test::expect_holds(refusal({{.match = "*.running_mean"}}), {"'*.running_mean'"});
 }

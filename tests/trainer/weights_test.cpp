@@ -127,18 +127,19 @@ TEST_P(Weights, OtherArenasTravelUnderAPrefix) {
   Net net(GetParam());
   net.fill(3);
   TensorMap state;
-  export_arena(net.parameters, net.parameters.arena(), "momentum/", false, state);
+  export_arena(net.parameters, net.parameters.arena(), "momentum/", Holds::trained, state);
   EXPECT_EQ(state.size(), 5u);
   EXPECT_TRUE(state.contains("momentum/conv1.weight"));
   put_floats(state, "average/other", Shape{3});  // not ours to judge
   save(state);
   Net other(GetParam());
-  import_arena(Safetensors(path()), other.parameters, "momentum/", false, other.parameters.arena());
+  import_arena(Safetensors(path()), other.parameters, "momentum/", Holds::trained,
+               other.parameters.arena());
   TensorMap again;
-  export_arena(other.parameters, other.parameters.arena(), "momentum/", false, again);
+  export_arena(other.parameters, other.parameters.arena(), "momentum/", Holds::trained, again);
   state.erase("average/other");
   EXPECT_TRUE(equal(again, state));
-  EXPECT_THROW(import_arena(Safetensors(path()), other.parameters, "momentum/", true,
+  EXPECT_THROW(import_arena(Safetensors(path()), other.parameters, "momentum/", Holds::all,
                             other.parameters.arena()),
                Error);
 }

@@ -52,7 +52,8 @@ std::string describe_buckets(const Plan& plan) {
 void show_network(const Config& config, const Shape& images) {
   const auto backend = make_backend(config);
   const Network network(config.model, images, *backend,
-                        {.fuse = config.fuse, .recompute = config.memory == MemoryUse::recompute});
+                        {.fuse = config.fuse, .recompute = config.memory == MemoryUse::recompute},
+                        config.freeze);
   std::cout << describe_graph(network.graph) << "\n"
             << network.plan.describe() << "\n"
             << network.plan.describe_memory() << "\n"

@@ -92,7 +92,7 @@ void run(const std::vector<std::string>& arguments) {
   keep("images", images, pixels.as<float>());
   std::ranges::copy(std::as_bytes(std::span(labels)),
                     put(tensors, "labels", DType::i32, {batch}).begin());
-  export_arena(parameters, parameters.arena(), "initial.", true, tensors);
+  export_arena(parameters, parameters.arena(), "initial.", Holds::all, tensors);
   Arena gradients(plan.parameter_floats() * sizeof(float), "gradients");
   executor.forward({.images = pixels.as<float>().data(), .labels = labels.data()},
                    gradients.as<float>().data());
@@ -100,7 +100,7 @@ void run(const std::vector<std::string>& arguments) {
   keep("losses", {batch}, executor.losses());
   executor.backward(1.0f / static_cast<float>(batch), gradients.as<float>().data(),
                     [](std::size_t) {});
-  export_arena(parameters, gradients.as<float>(), "gradient.", true, tensors);
+  export_arena(parameters, gradients.as<float>(), "gradient.", Holds::all, tensors);
   write(arguments[0], tensors);
 }
 
