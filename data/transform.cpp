@@ -187,7 +187,12 @@ class Apply {
     canvas_.crop(top, left, transform.size, transform.size);
   }
   void operator()(const HorizontalFlip& transform) {
-    if (flip_draws_.uniform() < transform.probability) canvas_.flip();
+    bool flips = flip_draws_.uniform() < transform.probability;
+    if (transform.alternate) {
+      Random once(key_.seed, RandomUse::flip, key_.sample_id);
+      flips = (once.uniform() < transform.probability) != (key_.epoch % 2 == 1);
+    }
+    if (flips) canvas_.flip();
   }
   void operator()(const RandomResizedCrop& transform) {
     const Rect part = random_part(transform, canvas_.height(), canvas_.width(), crop_draws_);

@@ -117,6 +117,7 @@ void fields(V& v, CornerCrop& t) {
 template <class V>
 void fields(V& v, HorizontalFlip& t) {
   v.field("probability", t.probability, share);
+  v.field("alternate", t.alternate);
 }
 
 template <class V>

@@ -182,6 +182,23 @@ TEST(Transform, PadAndCropCutsFromThePaddedImage) {
   for (const auto& [offset, count] : offsets) EXPECT_NEAR(count, 100, 45);
 }
 
+// Each sample is shown both ways in any two epochs in a row; half of them begin flipped.
+TEST(Transform, AlternatingFlipsTakeTurns) {
+  const Pipeline pipeline{.transforms = {HorizontalFlip{.alternate = true}}, .normalize = identity};
+  const auto flipped = [&](std::uint64_t sample, std::uint32_t epoch) {
+    return run(pipeline, ramp(1, 2, 1), {.seed = 3, .epoch = epoch, .sample_id = sample})
+               .at(0, 0, 0) != 0;
+  };
+  int first = 0;
+  for (std::uint64_t sample = 0; sample < 1000; ++sample) {
+    first += flipped(sample, 0);
+    for (std::uint32_t epoch = 0; epoch < 4; ++epoch) {
+      EXPECT_NE(flipped(sample, epoch), flipped(sample, epoch + 1)) << sample << ' ' << epoch;
+    }
+  }
+  EXPECT_NEAR(first, 500, 60);
+}
+
 TEST(Transform, FlipComesUpAsOftenAsAsked) {
   const Pipeline pipeline{.transforms = {HorizontalFlip{0.25f}}, .normalize = identity};
   int flips = 0;

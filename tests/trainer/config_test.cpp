@@ -184,6 +184,8 @@ TEST(Config, FillsInAutomaticValues) {
 TEST(Config, PrintsWhatItReadsBack) {
   const Config c = parse_config(R"(
 name: 'a "quoted" name: #1'
+init: {weights: w, rename: [{from: module.}]}
+freeze: [a.*, "b # c"]
 data: {path: p, augment: [resize: {size: 40}, center_crop: {size: 32}, flip], std: [0.1, 0.2, 0.3]}
 optimizer:
   lr_per_256: 0.3
@@ -200,9 +202,16 @@ schedule: {name: cosine, warmup_epochs: 0.5}
             std::string::npos)
       << text;
   EXPECT_NE(text.find("augment: [{resize: {size: 40}}, {center_crop: {size: 32}}, "
-                      "{flip: {probability: 0.5}}]"),
+                      "{flip: {probability: 0.5, alternate: false}}]"),
             std::string::npos)
       << text;
+  EXPECT_NE(text.find("freeze: [\"a.*\", \"b # c\"]"), std::string::npos) << text;
+  EXPECT_NE(text.find("rename: [{from: \"module.\", to: \"\"}]"), std::string::npos) << text;
+}
+
+TEST(Config, SaysWhatInitIsAbout) {
+  EXPECT_EQ(error_of("data: {path: p}\ninit: {skip: [fc.*]}"),
+            "x.yaml: init.weights: missing: the file that init.skip and init.rename are about");
 }
 
 TEST(Config, PrintsMixingAndEveryTransform) {
