@@ -123,6 +123,11 @@ struct InitConfig {
   std::string weights;            // "": none; a safetensors file, a run folder, or a checkpoint
   std::vector<std::string> skip;  // patterns of parameters that begin at random all the same
   std::vector<Renaming> rename;   // of those that fit a name the first counts
+  // Patterns of convolutions' weights, whose first filters begin by passing a channel on each.
+  std::vector<std::string> identity;
+  // A convolution on the images that begins as the whitening of training images' patches (see
+  // whitening.h); to be frozen, if it is to stay so.
+  std::string whiten;
 };
 
 // The exponential moving average of weights and running statistics alike, as timm's ModelEmaV2

@@ -295,6 +295,8 @@ void fields(V& v, InitConfig& c) {
   v.field("weights", c.weights);
   v.field("skip", c.skip);
   v.list("rename", c.rename);
+  v.field("identity", c.identity);
+  v.field("whiten", c.whiten);
 }
 
 template <class V>

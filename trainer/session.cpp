@@ -10,6 +10,7 @@
 #include "ops/backend.h"
 #include "ops/core/file.h"
 #include "ops/core/log.h"
+#include "trainer/first_weights.h"
 #include "trainer/nearest.h"
 #include "trainer/network.h"
 #include "trainer/precision.h"
@@ -17,7 +18,6 @@
 #include "trainer/setup.h"
 #include "trainer/together.h"
 #include "trainer/training_loader.h"
-#include "trainer/transfer.h"
 #include "trainer/weights.h"
 
 namespace convoy {
@@ -246,8 +246,7 @@ void Session::resume() {
     if (const auto checkpoint = load_newest(folder() / "checkpoints")) {
       restore(*checkpoint);
     } else {
-      initialise(*network_, config_.seed, *parameters_);
-      if (!config_.init.weights.empty()) take_weights(config_.init, *parameters_);
+      make_first_weights(config_, *network_, *train_data_, *parameters_);
       if (average_) std::ranges::copy(parameters_->arena(), average_->arena().begin());
     }
     write_file_atomically(folder() / "config.yaml", progress_.config);
