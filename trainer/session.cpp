@@ -276,7 +276,8 @@ void Session::restore(const LoadedCheckpoint& checkpoint) {
   same("seed", found.seed, progress_.seed);
   const Config before = parse_config(found.config, checkpoint.folder.string());
   same("optimizer", to_text(before.optimizer.name), to_text(config_.optimizer.name));
-  same("frozen parameters", listed(before.freeze), listed(config_.freeze));
+  const auto patterns = [](const auto& list) { return list.empty() ? "none" : listed(list); };
+  same("frozen parameters", patterns(before.freeze), patterns(config_.freeze));
   const auto on = [](bool kept) { return kept ? "on" : "off"; };
   same("ema", std::string_view(on(checkpoint.average.has_value())), on(average_.has_value()));
   if (found.numerics != progress_.numerics) {
