@@ -5,7 +5,6 @@
 
 #include "ops/core/check.h"
 #include "ops/core/log.h"
-#include "trainer/setup.h"
 #include "trainer/transfer.h"
 #include "trainer/weights.h"
 #include "trainer/whitening.h"
@@ -49,7 +48,7 @@ void make_first_weights(const Config& config, const Network& network, const Data
   initialise(network, config.seed, parameters);
   for (const std::string& pattern : config.init.identity) set_identities(pattern, parameters);
   if (const std::string& layer = config.init.whiten; !layer.empty()) {
-    whiten(layer, network, train, make_views(config).front(), parameters);
+    whiten(layer, config, network, train, parameters);
     log_info("{} begins as a whitening of the training images' patches", layer);
   }
   if (!config.init.weights.empty()) take_weights(config.init, parameters);

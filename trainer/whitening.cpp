@@ -8,6 +8,8 @@
 
 #include "data/loader.h"
 #include "ops/core/check.h"
+#include "trainer/setup.h"
+#include "trainer/training_loader.h"
 
 namespace convoy {
 namespace {
@@ -110,7 +112,8 @@ int weights_of(const std::string& layer, const Graph& graph) {
   return node->parameters[0];
 }
 
-Matrix moments_of(const Dataset& dataset, const Pipeline& pipeline, const Shape& patch) {
+Matrix moments_of(const Config& config, const Dataset& dataset, const Shape& patch) {
+  const Pipeline pipeline = make_views(config).front();
   const Shape shape = output_shape(dataset, pipeline);
   require(shape[1] >= patch[1] && shape[2] >= patch[2], ExitCode::config, "init.whiten",
           "images of {} are smaller than patches of {}", shape.text(), patch.text());
@@ -119,16 +122,24 @@ Matrix moments_of(const Dataset& dataset, const Pipeline& pipeline, const Shape&
   const auto images = std::min(
       dataset.size(),
       static_cast<std::uint64_t>(std::clamp(most_products / products, fewest_images, most_images)));
-  Loader loader(dataset, pipeline, {.end_slot = images}, [&](std::uint64_t slot, int) {
-    return RowKey{.index = slot * dataset.size() / images};
-  });
+  Loader loader(
+      dataset, pipeline,
+      {.end_slot = images,
+       .bad_samples = for_evaluation(config.data.bad_samples),
+       .most_bad_samples = config.data.max_bad_samples},
+      [&](std::uint64_t slot, int) { return RowKey{.index = slot * dataset.size() / images}; });
   Matrix moments(static_cast<int>(patch.elements()));
+  double patches = 0;
   for (std::uint64_t slot = 0; slot < images; ++slot) {
     const Batch batch = loader.acquire(slot);
-    add_moments(batch.images, shape, patch, moments);
+    if (batch.labels[0] >= 0) {
+      add_moments(batch.images, shape, patch, moments);
+      patches += of_image;
+    }
     loader.release(batch);
   }
-  const double patches = static_cast<double>(images) * of_image;
+  require(patches > 0, ExitCode::data, config.data.path,
+          "none of {} images could be used to whiten patches", images);
   for (int i = 0; i < moments.size(); ++i) {
     for (int j = i; j < moments.size(); ++j) moments(j, i) = moments(i, j) /= patches;
   }
@@ -137,11 +148,11 @@ Matrix moments_of(const Dataset& dataset, const Pipeline& pipeline, const Shape&
 
 }  // namespace
 
-void whiten(const std::string& layer, const Network& network, const Dataset& dataset,
-            const Pipeline& pipeline, Parameters& parameters) {
+void whiten(const std::string& layer, const Config& config, const Network& network,
+            const Dataset& dataset, Parameters& parameters) {
   const int index = weights_of(layer, network.graph);
   const Shape& shape = network.graph.parameters()[index].shape;
-  const Eigen eigen = eigen_of(moments_of(dataset, pipeline, {shape[1], shape[2], shape[3]}));
+  const Eigen eigen = eigen_of(moments_of(config, dataset, {shape[1], shape[2], shape[3]}));
   std::vector<int> order(eigen.values.size());
   std::iota(order.begin(), order.end(), 0);
   std::ranges::stable_sort(order, std::greater(), [&](int i) { return eigen.values[i]; });

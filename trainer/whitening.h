@@ -15,16 +15,14 @@
 #include <string>
 
 #include "data/dataset.h"
-#include "data/transform.h"
 #include "trainer/network.h"
 
 namespace convoy {
 
 // Into the weights of the convolution `layer`. From 16 to 2,048 images spread over the data set, as
-// many as take a moment, as `pipeline`, which draws nothing at random, prepares them. The same bits
-// on any machine with the same build. Error(config) unless that layer is an ungrouped convolution
-// on the images.
-void whiten(const std::string& layer, const Network& network, const Dataset& dataset,
-            const Pipeline& pipeline, Parameters& parameters);
+// many as take a moment, as evaluation prepares them. The same bits on any machine with the same
+// build. Error(config) unless that layer is an ungrouped convolution on the images.
+void whiten(const std::string& layer, const Config& config, const Network& network,
+            const Dataset& dataset, Parameters& parameters);
 
 }  // namespace convoy

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "data/loader.h"
@@ -20,7 +21,7 @@ class FirstWeights : public testing::Test {
 
   void SetUp() override {
     set_quiet(true);
-    test::make_tiny_data(folder_.path() / "data", images, 1);
+    test::make_tiny_data(folder_.path() / "data", images, 8);
     dataset_.emplace(folder_.path() / "data", "train");
     config_.model.name = "resnet8";
     config_.model.classes = 3;
@@ -95,6 +96,16 @@ TEST_F(FirstWeights, WhitenedOutputsAreUncorrelated) {
     }
     for (int b = 0; b < pairs; ++b) EXPECT_NEAR(moments[a][b], a == b ? 1 : 0, 0.02) << a << b;
   }
+}
+
+TEST_F(FirstWeights, WhiteningHeedsTheBadSamplePolicy) {
+  test::copy_damaged(folder_.path() / "data", folder_.path() / "damaged");
+  dataset_.emplace(folder_.path() / "damaged", "train");
+  config_.init.whiten = "conv1";
+  EXPECT_THROW(weights_of("conv1.weight"), Error);
+  config_.data.bad_samples = BadSamples::skip;
+  const std::vector<float> weights = weights_of("conv1.weight");
+  EXPECT_TRUE(std::ranges::all_of(weights, [](float w) { return std::isfinite(w); }));
 }
 
 TEST_F(FirstWeights, OnlyAFirstConvolutionIsWhitened) {
