@@ -15,7 +15,7 @@ int PlanBuilder::new_storage(std::string what, std::size_t bytes, int first, int
 // Of the steps from the first on that has a backward pass: those before are forgotten in any case.
 std::vector<Segment> PlanBuilder::segments_with_backward() const {
   int first = 0;
-  while (!has_backward(first)) ++first;
+  while (first < steps_count() && !has_backward(first)) ++first;
   std::vector<StepMemory> memory;
   for (int step = first; step < steps_count(); ++step) {
     const PlanStep& s = steps[step];

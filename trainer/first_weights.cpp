@@ -1,6 +1,7 @@
 #include "trainer/first_weights.h"
 
 #include <algorithm>
+#include <span>
 #include <vector>
 
 #include "ops/core/check.h"
@@ -14,6 +15,17 @@ namespace {
 
 bool is_convolution(const PlacedParameter& parameter) {
   return parameter.role == ParameterRole::weight && parameter.desc.shape.rank() == 4;
+}
+
+// Filter o of a convolution's weights [OC, IC, KH, KW] becomes the identity of channel o, for all o
+// below IC (torch.nn.init.dirac_): 1 at the kernel's centre, 0 elsewhere. Further filters stay.
+void set_identity(const Shape& shape, std::span<float> weights) {
+  const std::int64_t inputs = shape[1], taps = shape[2] * shape[3];
+  const std::int64_t centre = shape[2] / 2 * shape[3] + shape[3] / 2;
+  for (std::int64_t o = 0; o < std::min(shape[0], inputs); ++o) {
+    std::ranges::fill(weights.subspan(o * inputs * taps, inputs * taps), 0.0f);
+    weights[(o * inputs + o) * taps + centre] = 1;
+  }
 }
 
 void set_identities(const std::string& pattern, Parameters& parameters) {
@@ -33,15 +45,6 @@ void set_identities(const std::string& pattern, Parameters& parameters) {
 }
 
 }  // namespace
-
-void set_identity(const Shape& shape, std::span<float> weights) {
-  const std::int64_t inputs = shape[1], taps = shape[2] * shape[3];
-  const std::int64_t centre = shape[2] / 2 * shape[3] + shape[3] / 2;
-  for (std::int64_t o = 0; o < std::min(shape[0], inputs); ++o) {
-    std::ranges::fill(weights.subspan(o * inputs * taps, inputs * taps), 0.0f);
-    weights[(o * inputs + o) * taps + centre] = 1;
-  }
-}
 
 void make_first_weights(const Config& config, const Network& network, const Dataset& train,
                         Parameters& parameters) {

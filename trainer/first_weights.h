@@ -12,8 +12,4 @@ namespace convoy {
 void make_first_weights(const Config& config, const Network& network, const Dataset& train,
                         Parameters& parameters);
 
-// Filter o of a convolution's weights [OC, IC, KH, KW] becomes the identity of channel o, for all o
-// below IC (torch.nn.init.dirac_): 1 at the kernel's centre, 0 elsewhere. Further filters stay.
-void set_identity(const Shape& shape, std::span<float> weights);
-
 }  // namespace convoy

@@ -107,8 +107,10 @@ void add_moments(std::span<const float> image, const Shape& shape, const Shape& 
 int weights_of(const std::string& layer, const Graph& graph) {
   const auto node = std::ranges::find(graph.nodes(), layer, &Node::name);
   const auto* conv = node == graph.nodes().end() ? nullptr : std::get_if<Conv>(&node->op);
-  require(conv && conv->groups == 1 && node->inputs[0] == graph.input(), ExitCode::config,
-          "init.whiten", "found '{}', expected an ungrouped convolution on the images", layer);
+  require(conv && conv->groups == 1 && conv->dilation.h == 1 && conv->dilation.w == 1 &&
+              node->inputs[0] == graph.input(),
+          ExitCode::config, "init.whiten",
+          "found '{}', expected a convolution on the images, without groups or dilation", layer);
   return node->parameters[0];
 }
 

@@ -21,7 +21,8 @@ namespace convoy {
 
 // Into the weights of the convolution `layer`. From 16 to 2,048 images spread over the data set, as
 // many as take a moment, as evaluation prepares them. The same bits on any machine with the same
-// build. Error(config) unless that layer is an ungrouped convolution on the images.
+// build. Error(config) unless that layer is a convolution on the images, without groups or
+// dilation.
 void whiten(const std::string& layer, const Config& config, const Network& network,
             const Dataset& dataset, Parameters& parameters);
 

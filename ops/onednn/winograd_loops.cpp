@@ -205,7 +205,7 @@ void transform_turned_filters(const float* weights, float* filters, std::int64_t
   transform_filters(turned[0][0], filters, filter_stride);
 }
 
-// The cache lines of so many floats, which need not begin one.
+// The cache lines of so many floats, which need not begin one, and may lie behind the last.
 template <int Floats>
 inline void prefetch(const float* from) {
   constexpr int line = 16;
