@@ -1,5 +1,6 @@
 #include "data/geometry.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace convoy {
@@ -14,6 +15,13 @@ int centre_offset(int extent, int size) {
   if (surplus < 0) return -(-surplus / 2);
   const int half = surplus / 2;
   return surplus % 2 != 0 && half % 2 != 0 ? half + 1 : half;
+}
+
+int padding_source(PadMode mode, int at, int extent) {
+  if (mode == PadMode::edge) return std::clamp(at, 0, extent - 1);
+  const int again = mode == PadMode::symmetric ? 1 : 0;  // the outermost pixel
+  if (at < 0) return -at - again;
+  return at < extent ? at : 2 * (extent - 1) - at + again;
 }
 
 Rect part_of(const CornerCrop& crop, int height, int width) {

@@ -21,10 +21,19 @@ struct ResizeExact {
 struct CenterCrop {
   int size = 224;
 };
-// `pad` zero pixels on each side, then a random crop of `size` (RandomCrop(size, padding=pad)).
+// What lies beyond an image: zeros, the nearest pixel, or the image mirrored, without its outermost
+// pixel again (reflect, of fewer pixels than the image has) or with it (symmetric).
+enum class PadMode { constant, edge, reflect, symmetric };
+// `size` pixels on each side.
+struct Pad {
+  int size = 4;
+  PadMode mode = PadMode::constant;
+};
+// `pad` pixels on each side, then a random crop of `size` (RandomCrop(size, padding=pad)).
 struct PadAndCrop {
   int size = 32;
   int pad = 4;
+  PadMode mode = PadMode::constant;
 };
 // One of FiveCrop's. An image that is smaller is an error.
 enum class Corner { top_left, top_right, bottom_left, bottom_right, center };
@@ -63,6 +72,10 @@ Size size_after(const Resize& resize, Size in);
 // Where a crop of `size` begins: half the surplus, halves rounded to even as Python's round() does;
 // before the image where that is smaller (torchvision pads `(size - extent) / 2` in front).
 int centre_offset(int extent, int size);
+
+// Where the pixel comes from that padding shows at `at`, before 0 or from `extent` on, when it
+// repeats or mirrors.
+int padding_source(PadMode mode, int at, int extent);
 
 // What a corner crop cuts out of `height` x `width` pixels that hold it.
 Rect part_of(const CornerCrop& crop, int height, int width);

@@ -44,6 +44,12 @@ struct SizeAfter {
             crop.pad);
     return Size{crop.size, crop.size};
   }
+  std::optional<Size> operator()(const Pad& pad) const {
+    require(pad.size >= 0 && pad.size <= max_image_side, ExitCode::config, "pad",
+            "size is {}, 0 to {} expected", pad.size, max_image_side);
+    if (!in) return in;
+    return Size{in->height + 2 * pad.size, in->width + 2 * pad.size};
+  }
   std::optional<Size> operator()(const HorizontalFlip& flip) const {
     return check_share("horizontal flip", flip.probability);
   }
@@ -147,6 +153,22 @@ void reverse_rows(Image& image) {
   }
 }
 
+// By pixels of its own.
+void extend(Image& image, const Pad& pad, Image& scratch) {
+  const int channels = image.channels;
+  scratch.reshape(image.height + 2 * pad.size, image.width + 2 * pad.size, channels);
+  std::uint8_t* to = scratch.pixels.data();
+  for (int y = 0; y < scratch.height; ++y) {
+    const int row = padding_source(pad.mode, y - pad.size, image.height);
+    const std::uint8_t* from = image.pixels.data() + std::ptrdiff_t(row) * image.width * channels;
+    for (int x = 0; x < scratch.width; ++x, to += channels) {
+      const int column = padding_source(pad.mode, x - pad.size, image.width);
+      std::copy_n(from + std::ptrdiff_t(column) * channels, channels, to);
+    }
+  }
+  std::swap(image, scratch);
+}
+
 // Does a transform to what the canvas shows.
 class Apply {
  public:
@@ -184,7 +206,15 @@ class Apply {
             canvas_.width(), transform.pad, transform.size);
     const int top = static_cast<int>(crop_draws_.below(rows)) - transform.pad;
     const int left = static_cast<int>(crop_draws_.below(columns)) - transform.pad;
-    canvas_.crop(top, left, transform.size, transform.size);
+    const int shift = pad_by({transform.pad, transform.mode});
+    canvas_.crop(top + shift, left + shift, transform.size, transform.size);
+  }
+  void operator()(const Pad& transform) {
+    const std::int64_t height = canvas_.height() + std::int64_t{2} * transform.size;
+    const std::int64_t width = canvas_.width() + std::int64_t{2} * transform.size;
+    require_image_size(height, width, place_);
+    const int shift = pad_by(transform) - transform.size;
+    canvas_.crop(shift, shift, static_cast<int>(height), static_cast<int>(width));
   }
   void operator()(const HorizontalFlip& transform) {
     bool flips = flip_draws_.uniform() < transform.probability;
@@ -233,6 +263,19 @@ class Apply {
   }
 
  private:
+  // Makes pixels of what lies around the image, unless they are zero: a canvas has those anyway.
+  // Returns by how much they have moved the image.
+  int pad_by(const Pad& pad) {
+    if (pad.mode == PadMode::constant || pad.size == 0) return 0;
+    const int least = pad.mode == PadMode::reflect     ? pad.size + 1
+                      : pad.mode == PadMode::symmetric ? pad.size
+                                                       : 1;
+    require(std::min(canvas_.height(), canvas_.width()) >= least, ExitCode::data, place_,
+            "is {} x {} pixels, at least {} each way expected to mirror {} of them",
+            canvas_.height(), canvas_.width(), least, pad.size);
+    canvas_.repaint([&](Image& image) { extend(image, pad, scratch_); });
+    return pad.size;
+  }
   template <class Warp>
   void warp_by(const Warp& transform) {
     const AffineMatrix matrix = draw(transform, canvas_.height(), canvas_.width(), affine_draws_);

@@ -25,7 +25,7 @@ namespace convoy {
 using Transform =
     std::variant<Resize, ResizeExact, CenterCrop, PadAndCrop, HorizontalFlip, RandomResizedCrop,
                  Cutout, VerticalFlip, RandomRotation, RandomAffine, ColorJitter, RandomGrayscale,
-                 RandAugment, Lighting, RandomErasing, CornerCrop, TrivialAugment>;
+                 RandAugment, Lighting, RandomErasing, CornerCrop, TrivialAugment, Pad>;
 
 // What keys the random draws of one sample.
 struct DrawKey {

@@ -56,13 +56,22 @@ inline const Choices<Transform>& transform_kinds() {
                                            {"lighting", Lighting{}},
                                            {"erasing", RandomErasing{}},
                                            {"corner_crop", CornerCrop{}},
-                                           {"trivial_augment", TrivialAugment{}}};
+                                           {"trivial_augment", TrivialAugment{}},
+                                           {"pad", Pad{}}};
   return kinds;
 }
 
 inline const Choices<Interpolation>& interpolations() {
   static const Choices<Interpolation> all = {{"nearest", Interpolation::nearest},
                                              {"bilinear", Interpolation::bilinear}};
+  return all;
+}
+
+inline const Choices<PadMode>& pad_modes() {
+  static const Choices<PadMode> all = {{"constant", PadMode::constant},
+                                       {"edge", PadMode::edge},
+                                       {"reflect", PadMode::reflect},
+                                       {"symmetric", PadMode::symmetric}};
   return all;
 }
 
@@ -103,6 +112,12 @@ template <class V>
 void fields(V& v, PadAndCrop& t) {
   v.field("size", t.size, at_least_1);
   v.field("pad", t.pad, at_least_0);
+  v.choice("mode", t.mode, pad_modes());
+}
+template <class V>
+void fields(V& v, Pad& t) {
+  v.field("size", t.size, at_least_0);
+  v.choice("mode", t.mode, pad_modes());
 }
 template <class V>
 void fields(V& v, CornerCrop& t) {

@@ -182,6 +182,42 @@ TEST(Transform, PadAndCropCutsFromThePaddedImage) {
   for (const auto& [offset, count] : offsets) EXPECT_NEAR(count, 100, 45);
 }
 
+// By hand, and as torchvision.transforms.Pad(2, padding_mode=...) does it.
+TEST(Transform, PadShowsZerosTheNearestPixelsOrTheImageMirrored) {
+  const std::map<PadMode, std::vector<float>> rows = {
+      {PadMode::constant, {0, 0, 1, 2, 3, 4, 0, 0}},
+      {PadMode::edge, {1, 1, 1, 2, 3, 4, 4, 4}},
+      {PadMode::reflect, {3, 2, 1, 2, 3, 4, 3, 2}},
+      {PadMode::symmetric, {2, 1, 1, 2, 3, 4, 4, 3}}};
+  const std::map<PadMode, std::vector<int>> sources = {{PadMode::edge, {0, 0, 0, 1, 2, 2, 2}},
+                                                       {PadMode::reflect, {2, 1, 0, 1, 2, 1, 0}},
+                                                       {PadMode::symmetric, {1, 0, 0, 1, 2, 2, 1}}};
+  for (const int channels : {1, 3}) {
+    Image image = ramp(3, 4, channels);
+    for (std::uint8_t& value : image.pixels) value += 1;
+    for (const auto& [mode, row] : rows) {
+      const Result result = run({.transforms = {Pad{2, mode}}, .normalize = identity}, image);
+      ASSERT_EQ(result.shape, (Shape{3, 7, 8}));
+      for (int y = 0; y < 7; ++y) {
+        for (int x = 0; x < 8; ++x) {
+          const bool outside = mode == PadMode::constant && (y < 2 || y > 4 || row[x] == 0);
+          const int from = mode == PadMode::constant ? y - 2 : sources.at(mode)[y];
+          const int colour = channels == 3 ? 100 : 0;
+          EXPECT_EQ(result.at(1, y, x), outside ? 0 : row[x] + 10.0f * from + colour)
+              << "mode " << static_cast<int>(mode) << " at " << y << ", " << x;
+        }
+      }
+      // What is cut from it, and from what was flipped before, is the same as in one go.
+      const auto values = [&, &image = image](std::vector<Transform> transforms) {
+        return run({.transforms = std::move(transforms), .normalize = identity}, image).values;
+      };
+      EXPECT_EQ(values({HorizontalFlip{1}, Pad{2, mode}}),
+                values({Pad{2, mode}, HorizontalFlip{1}}));
+      EXPECT_EQ(values({Pad{2, mode}, PadAndCrop{4, 0}}), values({PadAndCrop{4, 2, mode}}));
+    }
+  }
+}
+
 // Each sample is shown both ways in any two epochs in a row; half of them begin flipped.
 TEST(Transform, AlternatingFlipsTakeTurns) {
   const Pipeline pipeline{.transforms = {HorizontalFlip{.alternate = true}}, .normalize = identity};
@@ -308,6 +344,7 @@ TEST(Transform, WhatIsNotSeenNeedNotBeDecoded) {
       {.transforms = {HorizontalFlip{}, CenterCrop{60}, ResizeExact{20, 90}, CenterCrop{30}}},
       {.transforms = {PadAndCrop{140, 20}, HorizontalFlip{}}},
       {.transforms = {ResizeExact{50, 60}, HorizontalFlip{}, Resize{33}, PadAndCrop{36, 4}}},
+      {.transforms = {CenterCrop{90}, PadAndCrop{80, 9, PadMode::reflect}, Pad{3}}},
       {.transforms = {RandomResizedCrop{.size = 24}}, .channels = 1},
   };
   for (const int channels : {1, 3}) {
@@ -419,6 +456,7 @@ TEST(Transform, OutputShapeNeedsAFixedSize) {
   EXPECT_NE(error_of({.transforms = {CenterCrop{0}}}, 0, 0), "no error");
   EXPECT_NE(error_of({.transforms = {PadAndCrop{32, -1}}}, 0, 0), "no error");
   EXPECT_NE(error_of({.transforms = {PadAndCrop{32, 33}}}, 0, 0), "no error");
+  EXPECT_NE(error_of({.transforms = {Pad{-1}}}, 8, 8), "no error");
   EXPECT_NE(error_of({.transforms = {HorizontalFlip{1.5f}}}, 8, 8), "no error");
   EXPECT_NE(error_of({.channels = 2}, 8, 8), "no error");
   EXPECT_NE(error_of({.transforms = {ResizeExact{100000, 100000}}}, 8, 8), "no error");
@@ -443,6 +481,12 @@ TEST(Transform, WrongSizesNameTheImage) {
             "shard[5] (cat.jpg): is 7 x 8 pixels after all transforms, 8 x 8 expected");
   EXPECT_EQ(error_of({.transforms = {PadAndCrop{8, 1}}}, ramp(5, 8, 3)),
             "shard[5] (cat.jpg): 5 x 8 pixels padded by 1 are smaller than the crop of 8");
+  EXPECT_EQ(
+      error_of({.transforms = {PadAndCrop{8, 5, PadMode::reflect}}}, ramp(5, 8, 3)),
+      "shard[5] (cat.jpg): is 5 x 8 pixels, at least 6 each way expected to mirror 5 of them");
+  EXPECT_EQ(
+      error_of({.transforms = {Pad{6, PadMode::symmetric}}}, ramp(5, 8, 3)),
+      "shard[5] (cat.jpg): is 5 x 8 pixels, at least 6 each way expected to mirror 6 of them");
   EXPECT_NE(error_of({.transforms = {Resize{1000}, CenterCrop{8}}}, ramp(1, 60000, 1)), "no error");
 }
 

@@ -82,7 +82,7 @@ TEST(Config, ErrorsNameFileLineKeyAndNearest) {
       "x.yaml:1: data.augment: found 'blur', expected one of resize, resize_exact, "
       "center_crop, pad_and_crop, flip, random_resized_crop, cutout, vertical_flip, rotation, "
       "affine, color_jitter, grayscale, rand_augment, lighting, erasing, corner_crop, "
-      "trivial_augment");
+      "trivial_augment, pad");
   EXPECT_EQ(
       error_of("data: {path: p, augment: [color_jitter: {hue: 0.6}]}\n"),
       "x.yaml:1: data.augment.color_jitter.hue: found '0.6', expected a number from 0 to 0.5");
