@@ -93,13 +93,13 @@ END
   wait_for 30 nodes_idle || fail "the nodes did not come up: $(sinfo 2>&1)"
 }
 
-# A run of some ten seconds.
+# A run of some seconds.
 prepare() {
   "$convoy" synth --out images --images 256 --size 28 --classes 4 > synth.log 2>&1 &&
     "$convoy" pack images --out data --split train > pack.log 2>&1 || fail "no images to train on"
   cat > run.yaml << END
 name: run
-epochs: 60
+epochs: 36
 model: {name: resnet8}
 data: {path: $base/data, validation: "", augment: [flip]}
 batch: {global: 32, lanes: 2}
@@ -128,8 +128,8 @@ expect_end() {  # STATE EXIT_CODE RESTARTS
 expect_same_weights() {  # as of a run in one go, by one rank
   "$convoy" train run.yaml --set run_folder=alone > alone.log 2>&1 || fail "the run in one go"
   local there here
-  there=$(sha256sum < "$1/checkpoints/step-00000480/model.safetensors")
-  here=$(sha256sum < alone/checkpoints/step-00000480/model.safetensors)
+  there=$(sha256sum < "$1/checkpoints/step-00000288/model.safetensors")
+  here=$(sha256sum < alone/checkpoints/step-00000288/model.safetensors)
   [[ $there == "$here" ]] || fail "other weights than of a run in one go"
 }
 
@@ -164,6 +164,14 @@ case $case in
     start_node n2
     expect_end COMPLETED 0 1
     expect_same_weights lost
+    ;;
+  cancelled)
+    submit run.yaml cancelled
+    wait_for 60 has_done cancelled 50 || fail "made no steps"
+    scancel "$job"
+    wait_for 60 ended || fail "job $job did not end: $(of_job JobState)"
+    sleep 15  # longer than it takes to start a job anew
+    has_state CANCELLED && restarts_are 0 || fail "came back: $(of_job JobState) $(of_job Restarts)"
     ;;
   wrong_configuration)
     submit run.yaml wrong --set epochs=none
