@@ -13,7 +13,7 @@ export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export OMPI_MCA_btl=tcp,self OMPI_MCA_btl_tcp_if_include=lo
 unset "${!SLURM_@}"
 
-base=$(mktemp -d /tmp/convoy-slurm.XXXXXX)
+base=$(mktemp -d -t convoy-slurm.XXXXXX)
 chmod 755 "$base"  # munged asks for it
 host=$(hostname) user=$(id -un) port=$((20000 + $$ % 10000 * 4))
 export SLURM_CONF=$base/slurm.conf
