@@ -2,20 +2,19 @@
 // every shard's exact size is known, to copy the images into their places. Nothing in the result
 // depends on which thread or rank did what.
 //
-// Until all is done, OUTPUT holds SPLIT.journal.staged (data/survey.h), whole shards as
-// SPLIT-00000-of-00002.h5.staged, and unfinished ones with ".part" in between.
+// Until all is done, OUTPUT holds SPLIT.journal.staged (data/survey.h) beside the shards
+// (data/split_files.h).
 #include "data/pack.h"
 
 #include <algorithm>
 #include <optional>
-#include <sstream>
 
 #include "data/convert.h"
 #include "data/manifest.h"
 #include "data/parallel.h"
 #include "data/sampler.h"
-#include "data/shard_reader.h"
 #include "data/shard_writer.h"
+#include "data/split_files.h"
 #include "data/staging.h"
 #include "data/survey.h"
 #include "ops/core/check.h"
@@ -27,9 +26,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::uint64_t slab_bytes = 4 << 20;     // images are written in runs of about this
-constexpr std::uint64_t worth_a_line = 64 << 20;  // shards whose writing takes a while
-constexpr const char* suffix_of_parts = ".part";
+constexpr std::uint64_t slab_bytes = 4 << 20;  // images are written in runs of about this
 
 // Numbers in the source of the usable samples, in the order of storage.
 std::vector<std::uint64_t> storage_order(const Survey& survey, const PackOptions& options) {
@@ -90,12 +87,7 @@ ShardIndex index_of(std::span<const std::uint64_t> samples, const Source& source
 }
 
 void check_options(const PackOptions& options) {
-  const auto good = [](unsigned char c) { return std::isalnum(c) || c == '-' || c == '_'; };
-  const bool named = !options.split.empty() && options.split.size() <= 64 &&
-                     std::all_of(options.split.begin(), options.split.end(), good) &&
-                     options.split != "class_names";
-  require(named, ExitCode::usage, "pack",
-          "split \"{}\": expected a name of letters, digits, - and _", options.split);
+  require_split_name(options.split);
   require(options.threads > 0, ExitCode::usage, "pack", "{} threads, expected at least 1",
           options.threads);
   require(options.shard_bytes > 0, ExitCode::usage, "pack", "shards of 0 bytes");
@@ -104,20 +96,6 @@ void check_options(const PackOptions& options) {
           "images of {} pixels", std::min(reencode.max_side, reencode.short_side));
   require(reencode.quality >= 0 && reencode.quality <= 100, ExitCode::usage, "pack",
           "JPEG quality {}, expected 1 to 100", reencode.quality);
-}
-
-// The manifest as it stands, or an empty one with the imposed class names.
-Manifest begin_manifest(const PackOptions& options, const std::vector<std::string>& class_names) {
-  if (!fs::exists(manifest_path(options.output))) return {.class_names = class_names};
-  Manifest manifest = read_manifest(options.output);
-  const std::string place = manifest_path(options.output).string();
-  require(manifest.find(options.split) == nullptr, ExitCode::usage, place,
-          "holds a split \"{}\" already: remove the data set or choose another folder or name",
-          options.split);
-  require(class_names.empty() || class_names == manifest.class_names, ExitCode::usage, place,
-          "its {} classes are not the {} asked for", manifest.class_names.size(),
-          class_names.size());
-  return manifest;
 }
 
 std::string options_text(const PackOptions& options) {
@@ -133,48 +111,6 @@ std::string options_text(const PackOptions& options) {
 
 std::string journal_name(const PackOptions& options) {
   return options.split + ".journal";
-}
-
-// Whether `name` is "SPLIT-DIGITS-of-DIGITS.h5".
-bool names_shard(std::string_view name, const std::string& split) {
-  const auto skip = [&](std::string_view text) {
-    const bool there = name.starts_with(text);
-    if (there) name.remove_prefix(text.size());
-    return there;
-  };
-  const auto skip_digits = [&] {
-    const std::size_t digits = std::min(name.find_first_not_of("0123456789"), name.size());
-    name.remove_prefix(digits);
-    return digits > 0;
-  };
-  return skip(split + "-") && skip_digits() && skip("-of-") && skip_digits() && name == ".h5";
-}
-
-// What a killed run of this split left: unfinished files are removed, whole shards are staged (the
-// renamed ones again: no manifest lists them yet), for `staging` to remove if this run has no use
-// for them.
-void take_over(const PackOptions& options, Staging& staging) {
-  const auto is_shard = [&](std::string_view name) { return names_shard(name, options.split); };
-  const std::string suffix(staging_suffix);
-  const std::string part = suffix_of_parts + suffix;
-  std::error_code error;
-  std::vector<fs::path> paths;
-  for (const auto& entry : fs::directory_iterator(options.output, error)) {
-    paths.push_back(entry.path());
-  }
-  for (const fs::path& path : paths) {
-    const std::string name = path.filename().string();
-    const std::string stem = path.stem().string();
-    if (is_shard(name)) {
-      fs::rename(path, staging.add_scratch(name), error);
-    } else if (name.ends_with(suffix) && is_shard(stem)) {
-      staging.add_scratch(stem);
-    } else if (name == "manifest.h5" + suffix ||
-               (name.starts_with("unzipped.") && name.ends_with(suffix)) ||
-               (name.ends_with(part) && is_shard(name.substr(0, name.size() - part.size())))) {
-      fs::remove(path, error);
-    }
-  }
 }
 
 // All that is known before the second pass.
@@ -223,24 +159,6 @@ void copy_images(const Plan& plan, std::span<const std::uint64_t> samples, const
   });
 }
 
-// Whether the file is this shard, whole, in every image.
-bool holds(const fs::path& path, const ShardHeader& header, const ShardIndex& index, int threads) {
-  if (!fs::exists(path)) return false;
-  try {
-    const ShardReader shard(path);
-    if (shard.header() != header) return false;
-    if (shard.index_crc32c() != checksum_of(index, header.class_names)) return false;
-    std::vector<std::vector<std::byte>> buffers(static_cast<std::size_t>(threads));
-    parallel_for(threads, index.samples(), [&](int thread, std::uint64_t i) {
-      shard.read(i, buffers[static_cast<std::size_t>(thread)]);
-    });
-    return true;
-  } catch (const Error& error) {
-    log_warning("{} (written again)", error.what());
-    return false;
-  }
-}
-
 // Writes shard `number`, unless it is there already.
 ManifestShard write_shard(const Plan& plan, std::uint64_t number) {
   const auto samples = plan.samples(number);
@@ -254,50 +172,11 @@ ManifestShard write_shard(const Plan& plan, std::uint64_t number) {
                            .pixels = plan.pixels,
                            .class_names = plan.source.class_names()};
   const std::string& name = plan.names[number];
-  const fs::path path = staged_path(plan.options.output, name);
-  if (!holds(path, header, index, plan.options.threads)) {
-    const fs::path part = staged_path(plan.options.output, name + suffix_of_parts);
-    ShardWriter shard(part, header, index);
+  const fs::path& folder = plan.options.output;
+  const auto found = find_staged(folder, name, header, index, plan.options.threads);
+  return found ? *found : write_staged(folder, name, header, index, [&](const ShardWriter& shard) {
     copy_images(plan, samples, index, shard);
-    shard.finish();
-    std::error_code error;
-    fs::rename(part, path, error);
-    require(!error, ExitCode::storage, path.string(), "cannot rename to it: {}", error.message());
-  }
-  return {.file = name,
-          .bytes = fs::file_size(path),
-          .samples = index.samples(),
-          .sha256 = sha256_of_file(path),
-          .index_crc32c = checksum_of(index, header.class_names)};
-}
-
-// As ranks tell each other; the name is known.
-std::string text_of(std::uint64_t number, const ManifestShard& shard) {
-  return fmt::format("{} {} {} {} {}\n", number, shard.bytes, shard.samples, shard.sha256,
-                     shard.index_crc32c);
-}
-
-std::vector<ManifestShard> write_shards(const Plan& plan, const PackGroup& group) {
-  std::string mine;
-  group.together([&] {
-    for (auto number = static_cast<std::uint64_t>(group.rank); number < plan.ends.size();
-         number += static_cast<std::uint64_t>(group.size)) {
-      const ManifestShard shard = write_shard(plan, number);
-      mine += text_of(number, shard);
-      if (shard.bytes >= worth_a_line) log_info("{} is written", shard.file);
-    }
   });
-  std::vector<ManifestShard> shards(plan.ends.size());
-  for (const std::string& rank : group.gather(mine)) {
-    std::istringstream lines(rank);
-    std::uint64_t number = 0;
-    while (lines >> number) {
-      ManifestShard& shard = shards[number];
-      shard.file = plan.names[number];
-      lines >> shard.bytes >> shard.samples >> shard.sha256 >> shard.index_crc32c;
-    }
-  }
-  return shards;
 }
 
 // What goes with the options and with the splits that are there.
@@ -348,10 +227,7 @@ Plan plan_of(const Source& source, const PackOptions& options, const Survey& sur
             .pixels = survey.pixels.statistics()};
   if (plan.order.empty()) return plan;
   plan.ends = cut_shards(plan.order, survey, options.shard_bytes);
-  for (std::size_t number = 0; number < plan.ends.size(); ++number) {
-    plan.names.push_back(
-        fmt::format("{}-{:05}-of-{:05}.h5", options.split, number, plan.ends.size()));
-  }
+  plan.names = shard_names(options.split, plan.ends.size());
   return plan;
 }
 
@@ -376,13 +252,15 @@ PackReport pack(SourceOptions source_options, const PackOptions& options, const 
   group.together([&] {
     if (!root) return;
     staging.emplace(options.output);
-    manifest = begin_manifest(options, source_options.class_names);
-    take_over(options, *staging);
+    manifest = begin_manifest(options.output, options.split, source_options.class_names);
+    take_over(options.output, options.split, *staging);
   });
   std::unique_ptr<Source> source;
   std::optional<Journal> journal;  // the first rank's
   group.together([&] {
-    if (!root) manifest = begin_manifest(options, source_options.class_names);
+    if (!root) {
+      manifest = begin_manifest(options.output, options.split, source_options.class_names);
+    }
     source_options.class_names = manifest.class_names;
     source_options.scratch = options.output;
     source = open_fitting(source_options, options, manifest);
@@ -395,24 +273,19 @@ PackReport pack(SourceOptions source_options, const PackOptions& options, const 
   group.together([&] {
     require(!plan.order.empty(), ExitCode::data, source_options.path.string(),
             "has no usable image among {} files", source->size());
-    if (!root) return;
-    for (const std::string& name : plan.names) {
-      staging->add_scratch(name + suffix_of_parts);
-      staging->add(name);
-    }
+    if (root) stage_shards(plan.names, *staging);
   });
   manifest.class_names = source->class_names();
-  manifest.splits.push_back(split_of(plan, write_shards(plan, group)));
+  ManifestSplit split = split_of(plan, write_dealt(plan.names, group, [&](std::uint64_t number) {
+                                   return write_shard(plan, number);
+                                 }));
   PackReport report = report_of(*source, found);
-  for (const ManifestShard& shard : manifest.splits.back().shards) report.bytes += shard.bytes;
+  for (const ManifestShard& shard : split.shards) report.bytes += shard.bytes;
   report.samples = plan.order.size();
   report.classes = static_cast<int>(manifest.class_names.size());
   report.shards = static_cast<int>(plan.ends.size());
-  std::ranges::sort(manifest.splits, {}, &ManifestSplit::name);
   group.together([&] {
-    if (!root) return;
-    write_manifest(staging->add(manifest_path("").string()), manifest);
-    staging->commit();
+    if (root) commit_split(options.output, std::move(manifest), std::move(split), *staging);
   });
   return report;
 }

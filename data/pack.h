@@ -10,6 +10,7 @@
 
 #include "data/convert.h"
 #include "data/sources.h"
+#include "data/split_files.h"
 
 namespace convoy {
 
@@ -24,20 +25,6 @@ struct PackOptions {
   int threads = 1;
   BadPolicy bad = BadPolicy::fail;
   Reencode reencode;
-};
-
-// Processes that pack one split together: all see the same source and the same output folder.
-struct PackGroup {
-  using Work = std::function<void()>;
-
-  int rank = 0;
-  int size = 1;
-  // Does the work on every rank; throws on all of them what it threw on one.
-  std::function<void(const Work&)> together = [](const Work& work) { work(); };
-  // The texts of all ranks, by rank, on all of them.
-  std::function<std::vector<std::string>(std::string_view)> gather = [](std::string_view mine) {
-    return std::vector<std::string>{std::string(mine)};
-  };
 };
 
 struct PackReport {

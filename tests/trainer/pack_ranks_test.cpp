@@ -7,7 +7,7 @@
 #include "data/pack.h"
 #include "tests/data/files.h"
 #include "tests/trainer/temporary_folder.h"
-#include "trainer/commands/pack_group.h"
+#include "trainer/pack_group.h"
 
 namespace convoy {
 namespace {

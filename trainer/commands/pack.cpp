@@ -9,7 +9,7 @@
 #include "ops/core/file.h"
 #include "ops/core/log.h"
 #include "trainer/commands/commands.h"
-#include "trainer/commands/pack_group.h"
+#include "trainer/pack_group.h"
 
 namespace convoy {
 namespace {

@@ -1,8 +1,8 @@
-// The ranks of a communicator as packing sees them.
+// Pack group: the ranks of a communicator as those who write a split together.
 #pragma once
 
 #include "cluster/communicator.h"
-#include "data/pack.h"
+#include "data/split_files.h"
 #include "trainer/together.h"
 
 namespace convoy {
