@@ -146,7 +146,12 @@ struct Executor::State {
   Arena arena;
   std::vector<Bound> first;  // by step
   std::vector<Bound> again;  // by step: its second run and backward, where the schedule wants them
-  std::vector<Bound*> input_readers;  // whose src[0] is the caller's images
+  // Which inputs are the caller's images.
+  struct ImageReader {
+    Bound* bound;
+    std::size_t input;
+  };
+  std::vector<ImageReader> image_readers;
   // What second runs measure for the running statistics, which are known by then: thrown away.
   Arena repeated_statistics;
   const float* images = nullptr;
@@ -180,7 +185,7 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
                                            .arena = Arena(plan.activation_bytes(), "activations"),
                                            .first = {},
                                            .again = {},
-                                           .input_readers = {},
+                                           .image_readers = {},
                                            .repeated_statistics = {},
                                            .args = {}})) {
   const Plan::Schedule& schedule = plan.schedule();
@@ -206,9 +211,6 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       b.diff_src[i] = state_->at(entry.diff_src[i]);
     }
     for (int i = 0; i < 2; ++i) b.diff_dst[i] = state_->at(entry.diff_dst[i]);
-    require(std::find(entry.src.begin() + 1, entry.src.end(), graph_input) == entry.src.end(),
-            ExitCode::config, step.name,
-            "reads the images as a further input, expected them as its first");
 
     const auto bind = [&](State::Bound& bound, const auto& places) {
       for (std::size_t i = 0; i < step.inputs.size(); ++i) b.src[i] = state_->at(places.src[i]);
@@ -217,7 +219,9 @@ Executor::Executor(const Plan& plan, const Parameters& parameters, const Prepare
       b.scratchpad = state_->at(places.scratchpad);
       bound = {make_kernel(plan, s), b};
       bound.kernel->bind(b);
-      if (places.src[0] == graph_input) state_->input_readers.push_back(&bound);
+      for (std::size_t i = 0; i < step.inputs.size(); ++i) {
+        if (places.src[i] == graph_input) state_->image_readers.push_back({&bound, i});
+      }
     };
     bind(state_->first[s], entry);
     if (!entry.again) continue;
@@ -240,9 +244,9 @@ void Executor::time_steps(StepSeconds* seconds) {
 void Executor::forward(const Samples& samples, float* gradients) {
   if (samples.images != state_->images) {
     state_->images = samples.images;
-    for (State::Bound* reader : state_->input_readers) {
-      reader->buffers.src[0] = reinterpret_cast<const std::byte*>(samples.images);
-      reader->kernel->bind(reader->buffers);
+    for (const auto& [bound, input] : state_->image_readers) {
+      bound->buffers.src[input] = reinterpret_cast<const std::byte*>(samples.images);
+      bound->kernel->bind(bound->buffers);
     }
   }
   state_->args = {.labels = samples.labels,

@@ -102,7 +102,9 @@ class Executor {
   void time_steps(StepSeconds* seconds);
 
   std::span<const float> losses() const;  // [N], of the last loss, after forward
-  std::span<const float> logits() const;  // [N * classes], after forward; valid until backward
+  // [N * classes], or the plan's options.output, row-major; after forward, valid until backward.
+  std::span<const float> logits() const;
+
  private:
   struct State;
   std::unique_ptr<State> state_;

@@ -31,9 +31,8 @@ std::vector<FusedStep> single_steps(const Graph& graph, const StepsWanted& wante
 
 class Fusion {
  public:
-  Fusion(const Graph& graph, std::vector<FusedStep> steps)
-      : images_(graph.input()),
-        uses_(graph.values(), 0),
+  Fusion(const Graph& graph, std::vector<FusedStep> steps, std::optional<Value> output)
+      : uses_(graph.values(), 0),
         sole_user_(graph.values(), -1),
         steps_(std::move(steps)),
         absorbed_(steps_.size(), false) {
@@ -43,6 +42,7 @@ class Fusion {
         sole_user_[value.id] = static_cast<int>(step);
       }
     }
+    if (output) ++uses_[output->id];
   }
 
   std::vector<FusedStep> run() {
@@ -108,12 +108,11 @@ class Fusion {
     absorb_next(step);
   }
 
-  // `adds`: the op's flag for it. The images are no second input (see Executor).
+  // `adds`: the op's flag for it.
   int extend_over_add(int step, bool& adds) {
     if (!next_is<Add>(step)) return step;
     const std::vector<Value>& terms = steps_[sole_user(step)].inputs;
     const Value other = terms[0] == steps_[step].output ? terms[1] : terms[0];
-    if (other == images_) return step;
     adds = true;
     steps_[step].inputs.push_back(other);
     return absorb_next(step);
@@ -139,7 +138,6 @@ class Fusion {
     return next;
   }
 
-  Value images_;
   std::vector<int> uses_;
   std::vector<int> sole_user_;
   std::vector<FusedStep> steps_;
@@ -150,7 +148,7 @@ class Fusion {
 
 std::vector<FusedStep> fuse_steps(const Graph& graph, const StepsWanted& wanted) {
   std::vector<FusedStep> steps = single_steps(graph, wanted);
-  return wanted.fuse ? Fusion(graph, std::move(steps)).run() : steps;
+  return wanted.fuse ? Fusion(graph, std::move(steps), wanted.output).run() : steps;
 }
 
 }  // namespace convoy

@@ -1,6 +1,7 @@
 // Fusion: the graph's nodes as the steps that a plan will run, each in the mode that suits it.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,8 +23,9 @@ struct FusedStep {
 // What the steps are for.
 struct StepsWanted {
   Mode mode = Mode::training;
-  bool fuse = true;          // false: each node is a step
-  std::vector<bool> frozen;  // by graph parameter: those that training leaves alone; empty: none
+  bool fuse = true;             // false: each node is a step
+  std::vector<bool> frozen;     // by graph parameter: those that training leaves alone; empty: none
+  std::optional<Value> output;  // read by who asked for the steps, so that its node ends one
 };
 
 // In training, nodes in front of all that is trained run in inference mode, but for those that draw

@@ -13,7 +13,7 @@ Plan::Plan(const Graph& graph, Backend& backend, PlanOptions options)
     : backend_(backend), options_(options), schedule_(std::make_unique<Schedule>()) {
   PlanBuilder builder(graph, backend, options);
   images_ = graph.shape(graph.input());
-  logits_ = graph.shape(graph.logits());
+  logits_ = graph.shape(options.output.value_or(graph.logits()));
   if (options.adopt) {
     parameters_ = options.adopt->parameters_;
     statistics_end_ = options.adopt->statistics_end_;

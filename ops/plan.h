@@ -14,6 +14,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -63,6 +64,8 @@ struct PlanOptions {
   // By graph parameter, of whole layers, running statistics included: those that training leaves
   // alone. Empty: none.
   std::vector<bool> frozen;
+  // Of inference: what it computes in the place of the logits, and no further.
+  std::optional<Value> output;
   // Masters already placed by another plan over the same graph: adopt its arena geometry.
   const class Plan* adopt = nullptr;
 };
@@ -83,7 +86,7 @@ class Plan {
   const std::vector<std::size_t>& ready_offsets() const { return ready_offsets_; }
   std::size_t activation_bytes() const { return activation_bytes_; }
   Shape images() const { return images_; }
-  Shape logits() const { return logits_; }
+  Shape logits() const { return logits_; }  // or of options.output
   Mode mode() const { return options_.mode; }
   Backend& backend() const { return backend_; }
   const std::vector<PlanStep>& steps() const { return steps_; }

@@ -13,9 +13,9 @@ constexpr std::size_t align_floats(std::size_t floats) {
   return align_up(floats * sizeof(float)) / sizeof(float);
 }
 
-// Drops the steps that the last one does not need: auxiliary heads.
-void keep_needed(std::vector<FusedStep>& steps) {
-  std::set<int> needed{steps.back().output.id};
+// Drops the steps that `output` does not need: auxiliary heads, and what follows it.
+void keep_needed(std::vector<FusedStep>& steps, Value output) {
+  std::set<int> needed{output.id};
   std::vector<bool> kept(steps.size());
   for (std::size_t i = steps.size(); i-- > 0;) {
     kept[i] = needed.contains(steps[i].output.id);
@@ -49,10 +49,17 @@ void PlanBuilder::make_steps() {
   }
   of_value_.assign(graph_.values(), -1);
   of_value_[graph_.input().id] = add_tensor(plain_desc(graph_.shape(graph_.input())), false);
-  std::vector<FusedStep> fused =
-      fuse_steps(graph_, {.mode = options_.mode, .fuse = options_.fuse, .frozen = options_.frozen});
-  if (!training_) keep_needed(fused);
+  std::vector<FusedStep> fused = fuse_steps(graph_, {.mode = options_.mode,
+                                                     .fuse = options_.fuse,
+                                                     .frozen = options_.frozen,
+                                                     .output = options_.output});
+  if (!training_) keep_needed(fused, options_.output.value_or(fused.back().output));
   for (const FusedStep& step : fused) make_step(step);
+  logits_ = of_value_[options_.output.value_or(graph_.logits()).id];
+  if (options_.output) {
+    require(!training_, ExitCode::internal, "plan", "training needs the loss, expected no output");
+    logits_ = in_layout(logits_, plain_desc(graph_.shape(*options_.output)), "output");
+  }
   require(options_.frozen.empty() || scheduled.back().has_backward, ExitCode::config, "freeze",
           "leaves nothing to train, expected some parameter on the way to the loss");
 }

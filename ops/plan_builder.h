@@ -56,7 +56,7 @@ class PlanBuilder {
   ParameterArena place_parameters();
   // Returns the arena's size.
   std::size_t place_tensors(Plan::Schedule& schedule);
-  int logits() const { return of_value_[graph_.logits().id]; }
+  int logits() const { return logits_; }
 
  private:
   int steps_count() const { return static_cast<int>(steps.size()); }
@@ -97,6 +97,7 @@ class PlanBuilder {
   Backend& backend_;
   PlanOptions options_;
   bool training_;
+  int logits_ = -1;                                         // tensor
   std::vector<int> of_value_;                               // graph value -> tensor
   std::map<std::pair<int, std::uint32_t>, int> reordered_;  // (tensor, layout) -> tensor
   std::vector<Storage> storages_;

@@ -39,13 +39,6 @@ class FrozenPlan : public testing::TestWithParam<Variant> {
     return Trial(GetParam().backend,
                  {.fuse = GetParam().fuse, .recompute = recompute, .frozen = frozen(layers)});
   }
-  static void expect_equal(const StepResult& found, const StepResult& expected) {
-    EXPECT_LT(relative_error(found.losses, expected.losses), 1e-5);
-    for (std::size_t i = 0; i < found.gradients.size(); ++i) {
-      if (found.gradients[i].empty()) continue;
-      EXPECT_LT(relative_error(found.gradients[i], expected.gradients[i]), 2e-5) << i;
-    }
-  }
 };
 
 TEST_P(FrozenPlan, ComputesWhatTheUnfusedReferenceDoes) {
