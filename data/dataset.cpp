@@ -29,6 +29,7 @@ struct Dataset::State {
   std::vector<ShardReader> shards;
   std::vector<std::uint64_t> ends;  // of the shards: one past the last sample of each
   Largest largest;
+  std::uint64_t features = 0;  // samples that are
 
   void measure(const ShardIndex& index) {
     const ShardIndex& first = shards.front().index();
@@ -37,6 +38,7 @@ struct Dataset::State {
           std::uint64_t{index.height[i]} * index.width[i] * index.channels[i];
       largest.bytes = std::max(largest.bytes, index.bytes(i));
       largest.pixels = std::max(largest.pixels, area);
+      features += index.encoding[i] == static_cast<std::uint8_t>(Encoding::features);
       largest.alike &= index.height[i] == first.height[0] && index.width[i] == first.width[0];
     }
   }
@@ -72,6 +74,11 @@ Dataset::Dataset(const fs::path& folder, const std::string& split)
     state_->ends.push_back(end += listed->shards[i].samples);
   }
   for (const ShardReader& shard : state_->shards) state_->measure(shard.index());
+  require(state_->features == 0 || (state_->features == size() && state_->largest.alike),
+          ExitCode::data, manifest_path(folder).string(),
+          "its split \"{}\" holds {} samples of features among {}, or of several shapes: expected "
+          "one shape, and all or none",
+          split, state_->features, size());
 }
 
 Dataset::~Dataset() = default;
@@ -87,6 +94,12 @@ std::uint64_t Dataset::bytes() const {
 }
 const Dataset::Largest& Dataset::largest() const {
   return state_->largest;
+}
+bool Dataset::holds_features() const {
+  return state_->features > 0;
+}
+const std::string& Dataset::pack_options() const {
+  return state_->shards.front().header().pack_options;
 }
 int Dataset::classes() const {
   return static_cast<int>(state_->class_names.size());

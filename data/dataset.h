@@ -42,6 +42,9 @@ class Dataset {
     bool alike = true;         // all have one height and width
   };
   const Largest& largest() const;
+  // Whether it holds features of one shape, in the place of images.
+  bool holds_features() const;
+  const std::string& pack_options() const;  // JSON, of its first shard
   int classes() const;
   const std::vector<std::string>& class_names() const;
   const std::string& split() const;

@@ -57,9 +57,11 @@ std::string describe_labels(const std::vector<std::string>& class_names,
 struct Summary {
   Range heights, widths, image_bytes;
   std::map<std::string, std::uint64_t> encodings;
+  bool features = false;
 
   void add(const ShardIndex& index) {
     for (std::uint64_t i = 0; i < index.samples(); ++i) {
+      features |= index.encoding[i] == static_cast<std::uint8_t>(Encoding::features);
       heights.add(index.height[i]);
       widths.add(index.width[i]);
       image_bytes.add(index.bytes(i));
@@ -68,6 +70,11 @@ struct Summary {
     }
   }
   std::string text(const ShardHeader& header) const {
+    if (features) {
+      return fmt::format("  features   float32 [{}, {}] (channels, pixels); {} bytes each\n",
+                         heights.text(), widths.text(), image_bytes.text()) +
+             fmt::format("  packed     {}\n", header.pack_options);
+    }
     std::string kinds;
     for (const auto& [kind, count] : encodings) {
       kinds += fmt::format("{}{} {}", kinds.empty() ? "" : ", ", count, kind);

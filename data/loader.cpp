@@ -97,6 +97,13 @@ ImageSource& source_of(const Sample& sample, std::span<const std::byte> bytes, S
 
 Shape output_shape(const Dataset& dataset, const Pipeline& pipeline) {
   require(dataset.size() > 0, ExitCode::data, dataset.split(), "holds no samples");
+  if (dataset.holds_features()) {
+    require(pipeline.transforms.empty(), ExitCode::config, "transforms",
+            "{} holds features, which cannot be cropped, flipped or else: expected none",
+            dataset.split());
+    const Sample first = dataset.sample(0);
+    return {1, first.height, first.width};
+  }
   if (!dataset.largest().alike) return pipeline.output_shape(0, 0);
   const Sample first = dataset.sample(0);
   return pipeline.output_shape(first.height, first.width);
@@ -268,6 +275,11 @@ void Loader::State::load(Place& place, int row, const RowKey& key, Scratch& own)
   own.clock.mark(own.times.checksum);
   place.labels[row] = sample.label;
   place.sample_ids[row] = sample.id;
+  if (sample.encoding == Encoding::features) {
+    std::ranges::copy(bytes, std::as_writable_bytes(image_of(place, row)).begin());
+    own.clock.mark(own.times.transform);
+    return;
+  }
   try {  // the place is text: made only for those that fail
     TimedImage image(source_of(sample, bytes, own), own.clock, own.times);
     own.clock.mark(own.times.decode);

@@ -54,8 +54,9 @@ struct Batch {
   std::span<const float> soft_labels{};
 };
 
-// [C, H, W] of what `pipeline` makes of the data set's images. Error(config) if neither the
-// transforms nor the images have one size.
+// [C, H, W] of what `pipeline` makes of the data set's images; of features, which no pipeline
+// changes, [1, channels, pixels]. Error(config) if neither the transforms nor the images have one
+// size, and for transforms of features.
 Shape output_shape(const Dataset& dataset, const Pipeline& pipeline);
 
 // Hands out micro-batches by number. What trains on them need not know where they come from.

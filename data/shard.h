@@ -4,13 +4,13 @@
 // one-dimensional, little-endian, contiguous, allocated early, library bounds v110, no timestamps:
 // identical input gives identical bytes.
 //
-//   /images         uint8  [bytes]  encoded files, or raw pixels (HWC), one after the other; from
-//                                   64 KiB on at a 4 KiB boundary
+//   /images         uint8  [bytes]  encoded files, raw pixels (HWC) or features, one after the
+//                                   other; from 64 KiB on at a 4 KiB boundary
 //   /offsets        uint64 [N+1]    image i is images[offsets[i] : offsets[i+1]]
 //   /labels         int32  [N]      index into /class_names; -1: none
 //   /sample_ids     uint64 [N]      position in the whole split; keys the random draws
 //   /height /width  uint32 [N]
-//   /channels       uint8  [N]      1 grey, 3 colour: what decoding gives
+//   /channels       uint8  [N]      1 grey, 3 colour: what decoding gives; 1 of features
 //   /encoding       uint8  [N]      Encoding below
 //   /crc32c         uint32 [N]      of image i's bytes
 //   /names_bytes    uint8           original relative file names, UTF-8, one after the other
@@ -19,6 +19,10 @@
 //   attributes      format, split, num_samples, num_classes, shard_index, shard_count,
 //                   first_sample_id, pack_options (JSON), jpeg_policy, pixel_mean, pixel_std, and
 //                   index_crc32c (of the bytes of all datasets but /images, in the order above)
+//
+// Features are what a layer makes of an image: float32 [height, width], its channels by its pixels.
+// All samples of a split are features of one shape, or none is. pack_options says of which layer
+// (trainer/feature_origin.h).
 //
 // jpeg_policy: "lossless" (files as they were; JPEGs of several scans as one, CMYK as PNG of RGB),
 // or "reencoded-q90-max512", "reencoded-q90-short256", "reencoded-q90"; "verbatim" (all as they
@@ -49,9 +53,9 @@ inline constexpr std::string_view shard_format = "convoy-shard/1.0";
 inline constexpr std::string_view manifest_format = "convoy-manifest/1.0";
 
 // On disk. Never change a number.
-enum class Encoding : std::uint8_t { raw = 0, jpeg = 1, jpeg_restart = 2, png = 3 };
+enum class Encoding : std::uint8_t { raw = 0, jpeg = 1, jpeg_restart = 2, png = 3, features = 4 };
 constexpr std::string_view name_of(Encoding encoding) {
-  constexpr std::string_view names[] = {"raw", "jpeg", "jpeg_restart", "png"};
+  constexpr std::string_view names[] = {"raw", "jpeg", "jpeg_restart", "png", "features"};
   return names[static_cast<int>(encoding)];
 }
 

@@ -68,7 +68,7 @@ void check_samples(const ShardReader& shard, const ShardHeader& header, const Sh
     };
     require_here(index.sample_ids[i] == header.first_sample_id + i, "sample id {}, expected {}",
                  index.sample_ids[i], header.first_sample_id + i);
-    require_here(index.encoding[i] <= static_cast<int>(Encoding::png), "unknown encoding {}",
+    require_here(index.encoding[i] <= static_cast<int>(Encoding::features), "unknown encoding {}",
                  index.encoding[i]);
     require_here(index.channels[i] == 1 || index.channels[i] == 3, "{} channels, expected 1 or 3",
                  index.channels[i]);
@@ -80,6 +80,9 @@ void check_samples(const ShardReader& shard, const ShardHeader& header, const Sh
     require_here(!raw || (index.bytes(i) / channels == pixels && index.bytes(i) % channels == 0),
                  "{} bytes of {}x{}x{} raw pixels", index.bytes(i), index.height[i], index.width[i],
                  index.channels[i]);
+    const bool features = index.encoding[i] == static_cast<int>(Encoding::features);
+    require_here(!features || (channels == 1 && index.bytes(i) == pixels * sizeof(float)),
+                 "{} bytes of {}x{} features", index.bytes(i), index.height[i], index.width[i]);
     require_here(index.bytes(i) > 0, "no bytes");
   }
 }
