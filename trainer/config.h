@@ -221,6 +221,8 @@ Config parse_config(const std::string& text, std::string_view name,
 std::string to_yaml(const Config& config);
 // The model and its settings on one line: what a checkpoint remembers.
 std::string to_text(const ModelConfig& model);
+// How images are prepared for evaluation, on one line: channels, transforms, normalisation.
+std::string preparation_of(const DataConfig& data);
 std::string to_text(OptimizerKind kind);
 
 }  // namespace convoy

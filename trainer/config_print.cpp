@@ -112,6 +112,16 @@ std::string to_text(const ModelConfig& model) {
   return printer.text();
 }
 
+std::string preparation_of(const DataConfig& data) {
+  Printer printer(true);
+  DataConfig copy = data;
+  printer.field("channels", copy.channels);
+  printer.transforms("evaluate", copy.evaluate);
+  printer.field("mean", copy.mean);
+  printer.field("std", copy.std);
+  return printer.text();
+}
+
 std::string to_text(OptimizerKind kind) {
   return name_of(kind, optimizer_kinds());
 }

@@ -4,83 +4,29 @@
 #include <optional>
 
 #include "ops/backend.h"
-#include "trainer/checkpoint.h"
+#include "trainer/feature_origin.h"
 #include "trainer/network.h"
 #include "trainer/session.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
+#include "trainer/trained_weights.h"
 #include "trainer/training_loader.h"
 #include "trainer/weights.h"
 
 namespace convoy {
 namespace {
 
-// Weights, and the configuration that they belong to.
-struct Subject {
-  std::filesystem::path place;  // of the weights
-  Config config;
-  Safetensors weights;
-  bool average = false;  // of the weights of a run
-  std::uint64_t step = 0;
-  std::vector<std::string> classes;  // of the training; none: not known
-};
-
-Subject from_checkpoint(const std::filesystem::path& source, const EvaluationRequest& request) {
-  LoadedCheckpoint checkpoint = find_checkpoint(source);
-  Progress& progress = checkpoint.progress;
-  const bool average = request.ema && checkpoint.average;
-  return {.place = checkpoint.folder,
-          .config = parse_config(progress.config, checkpoint.folder.string() + "/progress.json",
-                                 request.overrides),
-          .weights = average ? std::move(*checkpoint.average) : std::move(checkpoint.model),
-          .average = average,
-          .step = progress.step,
-          .classes = std::move(progress.classes)};
-}
-
-// Weights from elsewhere know nothing of how their images were prepared: the configuration must.
-Subject from_file(const std::filesystem::path& weights, const Config& config,
-                  const std::filesystem::path& source) {
-  Subject subject{.place = weights, .config = config, .weights = Safetensors(weights)};
-  require(!config.data.mean.empty() && !config.data.std.empty(), ExitCode::config, source.string(),
-          "data.mean and data.std: missing, expected those that {} was trained with",
-          weights.string());
-  return subject;
-}
-
-// How images are prepared, as text.
-std::string preparation_of(const Config& config) {
-  Config prepares;
-  prepares.data.channels = config.data.channels;
-  prepares.data.evaluate = config.data.evaluate;
-  prepares.data.mean = config.data.mean;
-  prepares.data.std = config.data.std;
-  return to_yaml(prepares);
-}
-
-std::vector<Subject> subjects_of(const EvaluationRequest& request) {
-  namespace fs = std::filesystem;
-  const bool configured = fs::is_regular_file(request.source);
-  require(!configured || !request.weights.empty(), ExitCode::usage, request.source.string(),
-          "is a file, expected a run folder or a checkpoint's folder; of a configuration say which "
-          "weights to evaluate");
-  std::vector<Subject> subjects;
-  Config config;
-  if (configured) {
-    config = load_config(request.source, request.overrides);
-  } else {
-    subjects.push_back(from_checkpoint(request.source, request));
-    config = subjects.front().config;
-  }
-  for (const fs::path& weights : request.weights) {
-    subjects.push_back(fs::is_directory(weights) ? from_checkpoint(weights, request)
-                                                 : from_file(weights, config, request.source));
-  }
-  const Subject& first = subjects.front();
-  for (const Subject& subject : subjects) {
-    require(preparation_of(subject.config) == preparation_of(first.config), ExitCode::config,
-            subject.place.string(), "prepares its images otherwise than {}: cannot be averaged",
-            first.place.string());
+// Those whose probabilities are averaged.
+std::vector<TrainedWeights> subjects_of(const EvaluationRequest& request) {
+  std::vector<TrainedWeights> subjects = load_trained({.source = request.source,
+                                                       .weights = request.weights,
+                                                       .overrides = request.overrides,
+                                                       .ema = request.ema});
+  const TrainedWeights& first = subjects.front();
+  for (const TrainedWeights& subject : subjects) {
+    require(preparation_of(subject.config.data) == preparation_of(first.config.data),
+            ExitCode::config, subject.place.string(),
+            "prepares its images otherwise than {}: cannot be averaged", first.place.string());
     require(subjects.size() == 1 || subject.config.model.loss == LossKind::softmax,
             ExitCode::config, subject.place.string(),
             "has another loss than softmax: probabilities are averaged");
@@ -90,9 +36,10 @@ std::vector<Subject> subjects_of(const EvaluationRequest& request) {
 
 // A network with its weights, ready to be evaluated.
 struct Judge {
-  Judge(const ModelConfig& model, const Shape& images, Backend& backend, bool fuse,
-        const Safetensors& weights)
-      : network(model, images, backend, PlanOptions{.mode = Mode::inference, .fuse = fuse}),
+  Judge(const ModelConfig& model, const Shape& samples, Backend& backend, bool fuse,
+        const std::optional<FeatureOrigin>& origin, const Safetensors& weights)
+      : network(model, samples, backend, PlanOptions{.mode = Mode::inference, .fuse = fuse}, {},
+                origin),
         parameters(network.plan) {
     import_parameters(weights, parameters);
     prepared.emplace(network.plan, parameters);
@@ -114,11 +61,11 @@ struct Panel {
   explicit Panel(const EvaluationRequest& request);
 
  private:
-  void add(const Subject& subject);
+  void add(const TrainedWeights& subject);
 };
 
 Panel::Panel(const EvaluationRequest& request) {
-  const std::vector<Subject> subjects = subjects_of(request);
+  const std::vector<TrainedWeights> subjects = subjects_of(request);
   config = subjects.front().config;
   if (!request.data.empty()) config.data.path = request.data;
   if (!request.split.empty()) config.data.validation = request.split;
@@ -135,10 +82,10 @@ Panel::Panel(const EvaluationRequest& request) {
   backend = make_backend(config);
   views = make_views(config);
   report.views = static_cast<int>(views.size());
-  for (const Subject& subject : subjects) add(subject);
+  for (const TrainedWeights& subject : subjects) add(subject);
 }
 
-void Panel::add(const Subject& subject) {
+void Panel::add(const TrainedWeights& subject) {
   const std::string split_place = config.data.path + ": " + report.split;
   if (!subject.classes.empty()) {
     require_same_classes(split_place, report.class_names, subject.classes);
@@ -148,7 +95,7 @@ void Panel::add(const Subject& subject) {
   require(dataset->classes() == model.classes, ExitCode::data, split_place,
           "has {} classes, expected the {} of the model", dataset->classes(), model.classes);
   judges.emplace_back(model, batch_shape(config.evaluation.batch, *dataset, views.front()),
-                      *backend, config.fuse, subject.weights);
+                      *backend, config.fuse, origin_of(*dataset), subject.weights);
   report.members.push_back({subject.place, subject.average, subject.step});
 }
 

@@ -30,6 +30,7 @@ constexpr Command commands[] = {
     {"verify", "check every image of a packed data set", false, verify_command},
     {"train", "train, or go on training", true, train_command},
     {"evaluate", "evaluate a checkpoint, exactly", true, evaluate_command},
+    {"features", "compute what a layer makes of images, once", true, features_command},
     {"bench-loader", "measure how fast training images come", true, bench_loader_command},
     {"inspect", "show a configuration, data set, run or checkpoint", false, inspect_command},
 };
@@ -42,8 +43,8 @@ std::string help() {
     text += fmt::format("  {:<14}{}\n", command.name, command.summary);
   }
   return text +
-         "\n`convoy COMMAND --help` says more. Under mpirun or srun, pack, train, evaluate and "
-         "bench-loader run on all ranks.\n";
+         "\n`convoy COMMAND --help` says more. Under mpirun or srun, pack, train, evaluate, "
+         "features and bench-loader run on all ranks.\n";
 }
 
 const Command& find_command(const std::string& name) {

@@ -1,12 +1,15 @@
-// Network: a model's graph and its plan for one size of micro-batch.
+// Network: a model's graph, or the part of it that works on features, and its plan for one size of
+// micro-batch.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ops/executor.h"
 #include "ops/plan.h"
+#include "trainer/feature_origin.h"
 #include "trainer/models/models.h"
 
 namespace convoy {
@@ -14,8 +17,11 @@ namespace convoy {
 struct Network {
   // `backend` must outlive the network. options.adopt: the plan of the same model whose masters
   // this one reads. freeze: patterns, as in the configuration, in the place of options.frozen.
-  Network(const ModelConfig& model, Shape images, Backend& backend, PlanOptions options = {},
-          const std::vector<std::string>& freeze = {});
+  // samples: images [N, C, H, W]; or, of an origin, features [N, 1, channels, pixels], on which the
+  // part of the model works that follows their layer. Error(config) if they do not fit the model.
+  Network(const ModelConfig& model, Shape samples, Backend& backend, PlanOptions options = {},
+          const std::vector<std::string>& freeze = {},
+          const std::optional<FeatureOrigin>& origin = {});
 
   Graph graph;
   Plan plan;

@@ -65,6 +65,7 @@ class Session {
   bool folder_is_ours_ = false;
   std::optional<Dataset> train_data_;
   std::optional<Dataset> validation_data_;
+  std::optional<FeatureOrigin> origin_;  // of what the data sets hold, where that is features
   RunLength length_;
 
   std::unique_ptr<Backend> backend_;
@@ -158,11 +159,13 @@ void Session::open_data() {
   together(communicator_, [&] {
     train_data_.emplace(config_.data.path, config_.data.train);
     require_labels(config_.data.path, *train_data_);
+    origin_ = origin_of(*train_data_);
     complete(config_, *train_data_);
     length_ = RunLength::of(config_, train_data_->size());
     if (config_.data.validation.empty()) return;
     validation_data_.emplace(config_.data.path, config_.data.validation);
     require_labels(config_.data.path, *validation_data_);
+    require_same_origin(*validation_data_, *train_data_);
     require_same_classes(config_.data.path + ": " + config_.data.validation,
                          validation_data_->class_names(), train_data_->class_names());
   });
@@ -177,7 +180,7 @@ void Session::decide_precision() {
     if (config_.precision) return;
     if (const auto begun = folder() / "config.yaml"; std::filesystem::exists(begun)) {
       decided = load_config(begun).precision.value_or(decided);
-    } else {
+    } else if (!origin_) {
       decided = measure_precision(config_, micro_batch());
     }
   });
@@ -205,7 +208,7 @@ void Session::build_network() {
     network_.emplace(
         config_.model, micro_batch(), *backend_,
         PlanOptions{.fuse = config_.fuse, .recompute = config_.memory == MemoryUse::recompute},
-        config_.freeze);
+        config_.freeze, origin_);
     parameters_.emplace(network_->plan);
     prepared_.emplace(network_->plan, *parameters_);
     optimizer_.emplace(config_.optimizer, network_->plan.parameters(),
@@ -215,7 +218,8 @@ void Session::build_network() {
     const Pipeline plain = make_views(config_).front();
     evaluation_network_.emplace(
         config_.model, batch_shape(config_.evaluation.batch, *validation_data_, plain), *backend_,
-        PlanOptions{.mode = Mode::inference, .fuse = config_.fuse, .adopt = &network_->plan});
+        PlanOptions{.mode = Mode::inference, .fuse = config_.fuse, .adopt = &network_->plan},
+        std::vector<std::string>(), origin_);
     evaluation_prepared_.emplace(evaluation_network_->plan, weights_to_evaluate());
   });
 }

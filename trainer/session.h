@@ -27,18 +27,15 @@ TrainingOutcome train(const Config& config, Communicator& communicator,
                       const TrainingHooks& hooks = {});
 
 struct EvaluationRequest {
-  // A run folder (its newest whole checkpoint) or a checkpoint; or, with `weights`, a
-  // configuration.
+  // As of TrainedRequest; all that they mean are averaged.
   std::filesystem::path source;
-  // Safetensors files from anywhere, run folders, checkpoints. Together with the source, if it is
-  // no configuration, they are averaged. Files are of the source's model.
   std::vector<std::filesystem::path> weights;
-  std::vector<std::string> overrides;  // of the configuration: "key.key=value"
-  std::string data;                    // "": as in training
-  std::string split;                   // "": the validation split of the training
-  bool guesses = false;                // keep the best classes of every sample
-  bool ema = true;                     // the average of the weights, if the checkpoint has one
-  int threads = 0;                     // worker threads per rank; 0: its share of the host's cores
+  std::vector<std::string> overrides;
+  std::string data;      // "": as in training
+  std::string split;     // "": the validation split of the training
+  bool guesses = false;  // keep the best classes of every sample
+  bool ema = true;       // the average of the weights, if the checkpoint has one
+  int threads = 0;       // worker threads per rank; 0: its share of the host's cores
 };
 
 struct EvaluationReport {

@@ -58,6 +58,8 @@ std::unique_ptr<Loader> make_training_loader(const TrainingLoaderRequest& reques
       .classes = config.model.classes,
       .bad_samples = config.data.bad_samples,
       .most_bad_samples = config.data.max_bad_samples};
+  require(config.data.mix.cutmix == 0 || !request.dataset.holds_features(), ExitCode::config,
+          "data.mix.cutmix", "cuts images, but {} holds features", config.data.path);
   if (config.data.mix.on()) {
     const Shape image = output_shape(request.dataset, pipeline);
     options.mix = [order, settings = config.data.mix, seed = config.seed,

@@ -125,7 +125,7 @@ TEST_F(EvaluateTest, WeightsNeedToKnowTheirPixelsAndTheirModel) {
   request.overrides = {"model.classes=5"};
   EXPECT_TRUE(test::refusal(request).ends_with("has 4 classes, expected the 5 of the model"))
       << test::refusal(request);
-  EXPECT_TRUE(test::refusal({.source = request.source}).ends_with("say which weights to evaluate"))
+  EXPECT_TRUE(test::refusal({.source = request.source}).ends_with("say which weights to take"))
       << test::refusal({.source = request.source});
 }
 

@@ -49,11 +49,12 @@ std::string describe_buckets(const Plan& plan) {
   return text;
 }
 
-void show_network(const Config& config, const Shape& images) {
+void show_network(const Config& config, const Shape& samples,
+                  const std::optional<FeatureOrigin>& origin = {}) {
   const auto backend = make_backend(config);
-  const Network network(config.model, images, *backend,
+  const Network network(config.model, samples, *backend,
                         {.fuse = config.fuse, .recompute = config.memory == MemoryUse::recompute},
-                        config.freeze);
+                        config.freeze, origin);
   std::cout << describe_graph(network.graph) << "\n"
             << network.plan.describe() << "\n"
             << network.plan.describe_memory() << "\n"
@@ -79,7 +80,7 @@ void inspect_config(const std::string& file, const std::vector<std::string>& ove
   std::cout << to_yaml(config) << "\n";
   const Pipeline pipeline = make_pipeline(config.data, config.data.augment);
   const int rows = config.batch.global / config.batch.lanes;
-  show_network(config, batch_shape(rows, train, pipeline));
+  show_network(config, batch_shape(rows, train, pipeline), origin_of(train));
 }
 
 void inspect_checkpoint(const LoadedCheckpoint& checkpoint) {

@@ -1,0 +1,57 @@
+#include "trainer/trained_weights.h"
+
+#include <utility>
+
+#include "ops/core/check.h"
+#include "trainer/checkpoint.h"
+
+namespace convoy {
+namespace {
+
+namespace fs = std::filesystem;
+
+TrainedWeights from_checkpoint(const fs::path& source, const TrainedRequest& request) {
+  LoadedCheckpoint checkpoint = find_checkpoint(source);
+  Progress& progress = checkpoint.progress;
+  const bool average = request.ema && checkpoint.average;
+  return {.place = checkpoint.folder,
+          .config = parse_config(progress.config, checkpoint.folder.string() + "/progress.json",
+                                 request.overrides),
+          .weights = average ? std::move(*checkpoint.average) : std::move(checkpoint.model),
+          .average = average,
+          .step = progress.step,
+          .classes = std::move(progress.classes)};
+}
+
+// Weights from elsewhere know nothing of how their images were prepared: the configuration must.
+TrainedWeights from_file(const fs::path& weights, const Config& config, const fs::path& source) {
+  TrainedWeights trained{.place = weights, .config = config, .weights = Safetensors(weights)};
+  require(!config.data.mean.empty() && !config.data.std.empty(), ExitCode::config, source.string(),
+          "data.mean and data.std: missing, expected those that {} was trained with",
+          weights.string());
+  return trained;
+}
+
+}  // namespace
+
+std::vector<TrainedWeights> load_trained(const TrainedRequest& request) {
+  const bool configured = fs::is_regular_file(request.source);
+  require(!configured || !request.weights.empty(), ExitCode::usage, request.source.string(),
+          "is a file, expected a run folder or a checkpoint's folder; of a configuration say which "
+          "weights to take");
+  std::vector<TrainedWeights> trained;
+  Config config;
+  if (configured) {
+    config = load_config(request.source, request.overrides);
+  } else {
+    trained.push_back(from_checkpoint(request.source, request));
+    config = trained.front().config;
+  }
+  for (const fs::path& weights : request.weights) {
+    trained.push_back(fs::is_directory(weights) ? from_checkpoint(weights, request)
+                                                : from_file(weights, config, request.source));
+  }
+  return trained;
+}
+
+}  // namespace convoy
