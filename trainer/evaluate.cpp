@@ -5,72 +5,40 @@
 
 #include "ops/backend.h"
 #include "trainer/feature_origin.h"
-#include "trainer/network.h"
 #include "trainer/session.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
 #include "trainer/trained_weights.h"
 #include "trainer/training_loader.h"
-#include "trainer/weights.h"
 
 namespace convoy {
 namespace {
 
-// Those whose probabilities are averaged.
-std::vector<TrainedWeights> subjects_of(const EvaluationRequest& request) {
-  std::vector<TrainedWeights> subjects = load_trained({.source = request.source,
-                                                       .weights = request.weights,
-                                                       .overrides = request.overrides,
-                                                       .ema = request.ema});
-  const TrainedWeights& first = subjects.front();
-  for (const TrainedWeights& subject : subjects) {
-    require(preparation_of(subject.config.data) == preparation_of(first.config.data),
-            ExitCode::config, subject.place.string(),
-            "prepares its images otherwise than {}: cannot be averaged", first.place.string());
-    require(subjects.size() == 1 || subject.config.model.loss == LossKind::softmax,
-            ExitCode::config, subject.place.string(),
-            "has another loss than softmax: probabilities are averaged");
-  }
-  return subjects;
-}
-
-// A network with its weights, ready to be evaluated.
-struct Judge {
-  Judge(const ModelConfig& model, const Shape& samples, Backend& backend, bool fuse,
-        const std::optional<FeatureOrigin>& origin, const Safetensors& weights)
-      : network(model, samples, backend, PlanOptions{.mode = Mode::inference, .fuse = fuse}, {},
-                origin),
-        parameters(network.plan) {
-    import_parameters(weights, parameters);
-    prepared.emplace(network.plan, parameters);
-  }
-  Network network;
-  Parameters parameters;
-  std::optional<PreparedWeights> prepared;
-};
-
 // What all ranks put together alike.
 struct Panel {
-  Config config;  // of the first subject, with what was asked for instead
+  Config config;  // of the first member, with what was asked for instead
   std::optional<Dataset> dataset;
   std::unique_ptr<Backend> backend;
   std::vector<Pipeline> views;
-  std::list<Judge> judges;
+  std::list<TrainedNetwork> networks;
   EvaluationReport report;
 
   explicit Panel(const EvaluationRequest& request);
 
  private:
-  void add(const TrainedWeights& subject);
+  void add(const TrainedWeights& member);
 };
 
 Panel::Panel(const EvaluationRequest& request) {
-  const std::vector<TrainedWeights> subjects = subjects_of(request);
-  config = subjects.front().config;
+  const std::vector<TrainedWeights> members = load_to_average({.source = request.source,
+                                                               .weights = request.weights,
+                                                               .overrides = request.overrides,
+                                                               .ema = request.ema});
+  config = members.front().config;
   if (!request.data.empty()) config.data.path = request.data;
   if (!request.split.empty()) config.data.validation = request.split;
   report.split = config.data.validation;
-  require(!report.split.empty(), ExitCode::config, subjects.front().place.string(),
+  require(!report.split.empty(), ExitCode::config, members.front().place.string(),
           "was trained without a validation split: say which split to evaluate");
 
   dataset.emplace(config.data.path, report.split);
@@ -82,21 +50,21 @@ Panel::Panel(const EvaluationRequest& request) {
   backend = make_backend(config);
   views = make_views(config);
   report.views = static_cast<int>(views.size());
-  for (const TrainedWeights& subject : subjects) add(subject);
+  for (const TrainedWeights& member : members) add(member);
 }
 
-void Panel::add(const TrainedWeights& subject) {
+void Panel::add(const TrainedWeights& member) {
   const std::string split_place = config.data.path + ": " + report.split;
-  if (!subject.classes.empty()) {
-    require_same_classes(split_place, report.class_names, subject.classes);
+  if (!member.classes.empty()) {
+    require_same_classes(split_place, report.class_names, member.classes);
   }
-  ModelConfig model = subject.config.model;
+  ModelConfig model = member.config.model;
   if (model.classes == 0) model.classes = dataset->classes();
   require(dataset->classes() == model.classes, ExitCode::data, split_place,
           "has {} classes, expected the {} of the model", dataset->classes(), model.classes);
-  judges.emplace_back(model, batch_shape(config.evaluation.batch, *dataset, views.front()),
-                      *backend, config.fuse, origin_of(*dataset), subject.weights);
-  report.members.push_back({subject.place, subject.average, subject.step});
+  networks.emplace_back(model, batch_shape(config.evaluation.batch, *dataset, views.front()),
+                        *backend, config.fuse, origin_of(*dataset), member.weights);
+  report.members.push_back({member.place, member.average, member.step});
 }
 
 }  // namespace
@@ -111,8 +79,8 @@ EvaluationReport evaluate(const EvaluationRequest& request, Communicator& commun
   WorkerPool pool(choose_workers(communicator, request.threads, config.threads_per_lane, unlimited),
                   config.threads_per_lane);
   std::vector<Evaluator::Member> members;
-  for (Judge& judge : panel->judges) {
-    members.push_back({judge.network.plan, judge.parameters, *judge.prepared});
+  for (TrainedNetwork& member : panel->networks) {
+    members.push_back({member.network.plan, member.parameters, *member.prepared});
   }
   Evaluator evaluator({.communicator = communicator,
                        .pool = pool,

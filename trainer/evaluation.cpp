@@ -102,19 +102,6 @@ class ViewSlots {
   std::uint64_t batches_, workers_, views_;
 };
 
-// Adds the softmax of each row.
-void add_probabilities(std::span<const float> logits, std::size_t classes, std::span<double> sums) {
-  for (std::size_t begin = 0; begin < logits.size(); begin += classes) {
-    const std::span<const float> row = logits.subspan(begin, classes);
-    const double largest = *std::ranges::max_element(row);
-    double total = 0;
-    for (const float logit : row) total += std::exp(logit - largest);
-    for (std::size_t c = 0; c < classes; ++c) {
-      sums[begin + c] += std::exp(row[c] - largest) / total;
-    }
-  }
-}
-
 }  // namespace
 
 // What one worker computes with, and what it counted.

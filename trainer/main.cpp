@@ -31,6 +31,7 @@ constexpr Command commands[] = {
     {"train", "train, or go on training", true, train_command},
     {"evaluate", "evaluate a checkpoint, exactly", true, evaluate_command},
     {"features", "compute what a layer makes of images, once", true, features_command},
+    {"predict", "name the likeliest classes of image files", false, predict_command},
     {"bench-loader", "measure how fast training images come", true, bench_loader_command},
     {"inspect", "show a configuration, data set, run or checkpoint", false, inspect_command},
 };

@@ -1,6 +1,9 @@
-// Scores of one row of logits.
+// Scores: what rows of logits say.
 #pragma once
 
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 
@@ -24,6 +27,20 @@ inline int best_of(std::span<const float> logits) {
     if (logits[c] > logits[best]) best = c;
   }
   return best;
+}
+
+// Adds the softmax of each row of `classes` logits.
+inline void add_probabilities(std::span<const float> logits, std::size_t classes,
+                              std::span<double> sums) {
+  for (std::size_t begin = 0; begin < logits.size(); begin += classes) {
+    const std::span<const float> row = logits.subspan(begin, classes);
+    const double largest = *std::ranges::max_element(row);
+    double total = 0;
+    for (const float logit : row) total += std::exp(logit - largest);
+    for (std::size_t c = 0; c < classes; ++c) {
+      sums[begin + c] += std::exp(row[c] - largest) / total;
+    }
+  }
 }
 
 }  // namespace convoy

@@ -4,6 +4,7 @@
 
 #include "ops/core/check.h"
 #include "trainer/checkpoint.h"
+#include "trainer/weights.h"
 
 namespace convoy {
 namespace {
@@ -52,6 +53,29 @@ std::vector<TrainedWeights> load_trained(const TrainedRequest& request) {
                                                 : from_file(weights, config, request.source));
   }
   return trained;
+}
+
+std::vector<TrainedWeights> load_to_average(const TrainedRequest& request) {
+  std::vector<TrainedWeights> trained = load_trained(request);
+  const TrainedWeights& first = trained.front();
+  for (const TrainedWeights& member : trained) {
+    require(preparation_of(member.config.data) == preparation_of(first.config.data),
+            ExitCode::config, member.place.string(),
+            "prepares its images otherwise than {}: cannot be averaged", first.place.string());
+    require(trained.size() == 1 || member.config.model.loss == LossKind::softmax, ExitCode::config,
+            member.place.string(), "has another loss than softmax: probabilities are averaged");
+  }
+  return trained;
+}
+
+TrainedNetwork::TrainedNetwork(const ModelConfig& model, const Shape& samples, Backend& backend,
+                               bool fuse, const std::optional<FeatureOrigin>& origin,
+                               const Safetensors& weights)
+    : network(model, samples, backend, PlanOptions{.mode = Mode::inference, .fuse = fuse}, {},
+              origin),
+      parameters(network.plan) {
+  import_parameters(weights, parameters);
+  prepared.emplace(network.plan, parameters);
 }
 
 }  // namespace convoy

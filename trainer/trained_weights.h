@@ -1,13 +1,17 @@
-// Trained weights, and the configuration that they belong to: what evaluation and the computing of
-// features begin with.
+// Trained weights, and the configuration that they belong to: what evaluation, prediction and the
+// computing of features begin with.
 #pragma once
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "ops/executor.h"
 #include "trainer/config.h"
+#include "trainer/feature_origin.h"
+#include "trainer/network.h"
 #include "trainer/safetensors.h"
 
 namespace convoy {
@@ -33,5 +37,20 @@ struct TrainedRequest {
 
 // The source's, if it is no configuration, then those of `weights`; at least one.
 std::vector<TrainedWeights> load_trained(const TrainedRequest& request);
+
+// The same for averaging what they make of samples. Error(config) unless they prepare those alike,
+// and several end in softmax.
+std::vector<TrainedWeights> load_to_average(const TrainedRequest& request);
+
+// A network of inference that has weights.
+struct TrainedNetwork {
+  // As of Network; Error as of import_parameters().
+  TrainedNetwork(const ModelConfig& model, const Shape& samples, Backend& backend, bool fuse,
+                 const std::optional<FeatureOrigin>& origin, const Safetensors& weights);
+
+  Network network;
+  Parameters parameters;
+  std::optional<PreparedWeights> prepared;  // not yet refreshed
+};
 
 }  // namespace convoy

@@ -14,6 +14,7 @@ ExitCode verify_command(const Arguments& arguments, Communicator& communicator);
 ExitCode train_command(const Arguments& arguments, Communicator& communicator);
 ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator);
 ExitCode features_command(const Arguments& arguments, Communicator& communicator);
+ExitCode predict_command(const Arguments& arguments, Communicator& communicator);
 ExitCode bench_loader_command(const Arguments& arguments, Communicator& communicator);
 ExitCode inspect_command(const Arguments& arguments, Communicator& communicator);
 

@@ -40,6 +40,13 @@ Options& Options::word(const std::string& name, std::string& value, const std::s
   return *this;
 }
 
+Options& Options::words(const std::string& name, std::vector<std::string>& values,
+                        const std::string& help) {
+  words_.push_back({name, help});
+  more_words_ = &values;
+  return *this;
+}
+
 bool Options::parse(const Arguments& arguments, bool silent) {
   const std::string place = usage_.substr(0, usage_.find(' ', usage_.find(' ') + 1));
   // Words are gathered by hand: the library counts them but has no names for them.
@@ -69,11 +76,12 @@ bool Options::parse(const Arguments& arguments, bool silent) {
   } catch (const po::error& error) {
     fail(ExitCode::usage, place, "{}; see {} --help", error.what(), place);
   }
-  require(words.size() <= words_.size(), ExitCode::usage, place, "'{}' is one word too many",
-          words.empty() ? "" : words.back());
-  require(words.size() == words_.size(), ExitCode::usage, place, "{} is missing; see {} --help",
+  require(more_words_ != nullptr || words.size() <= words_.size(), ExitCode::usage, place,
+          "'{}' is one word too many", words.empty() ? "" : words.back());
+  require(words.size() >= words_.size(), ExitCode::usage, place, "{} is missing; see {} --help",
           words.size() < words_.size() ? words_[words.size()].name : "", place);
-  for (std::size_t i = 0; i < words.size(); ++i) *word_values_[i] = words[i];
+  for (std::size_t i = 0; i < word_values_.size(); ++i) *word_values_[i] = words[i];
+  if (more_words_) more_words_->assign(words.begin() + word_values_.size(), words.end());
   return true;
 }
 

@@ -23,6 +23,10 @@ class Options {
   // The next word without a dash.
   Options& word(const std::string& name, std::string& value, const std::string& help);
 
+  // All words that are left: one or more. Said last.
+  Options& words(const std::string& name, std::vector<std::string>& values,
+                 const std::string& help);
+
   // False if help was asked for, and given on standard output unless `silent`. Error(usage) for
   // anything that does not fit, with the nearest option.
   bool parse(const Arguments& arguments, bool silent = false);
@@ -38,6 +42,7 @@ class Options {
   std::vector<Line> words_;
   std::vector<Line> lines_;  // of the named ones
   std::vector<std::string*> word_values_;
+  std::vector<std::string>* more_words_ = nullptr;
   boost::program_options::options_description options_;
 };
 
