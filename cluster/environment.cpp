@@ -94,20 +94,6 @@ CoreSet united(const std::vector<LocalRank>& ranks) {
   return all;
 }
 
-// The cores that this process could have if nothing but the machine or container limited it: what
-// the kernel leaves of a request for all.
-int allowed_cores() {
-  int allowed = 0;
-  std::thread([&] {
-    constexpr int most = 1 << 16;
-    const std::size_t bytes = CPU_ALLOC_SIZE(most);
-    std::vector<unsigned char> all(bytes, 0xFF);
-    ::sched_setaffinity(0, bytes, reinterpret_cast<const cpu_set_t*>(all.data()));
-    allowed = count(affinity_mask());
-  }).join();
-  return allowed;
-}
-
 void warn_of_waste(const std::vector<LocalRank>& ranks, int cores, int share, int lanes) {
   int threads = 0;
   for (const LocalRank& rank : ranks) threads += rank.wanted;
@@ -154,6 +140,28 @@ void check_world_size(const LauncherView& view, int ranks) {
 
 int usable_cores() {
   return count(affinity_mask());
+}
+
+std::vector<int> usable_core_numbers() {
+  const CoreSet cores = affinity_mask();
+  std::vector<int> numbers;
+  for (std::size_t i = 0; i < cores.size(); ++i) {
+    if (cores[i]) numbers.push_back(static_cast<int>(i));
+  }
+  return numbers;
+}
+
+// What the kernel leaves of a request for all.
+int allowed_cores() {
+  int allowed = 0;
+  std::thread([&] {
+    constexpr int most = 1 << 16;
+    const std::size_t bytes = CPU_ALLOC_SIZE(most);
+    std::vector<unsigned char> all(bytes, 0xFF);
+    ::sched_setaffinity(0, bytes, reinterpret_cast<const cpu_set_t*>(all.data()));
+    allowed = count(affinity_mask());
+  }).join();
+  return allowed;
 }
 
 int worker_threads(Communicator& communicator, int wanted, int lanes) {

@@ -25,8 +25,12 @@ LauncherView launcher_view();
 // must never run as 8 jobs of 1.
 void check_world_size(const LauncherView& view, int ranks);
 
-// Processors in this process's affinity mask.
+// Processors in this process's affinity mask: how many, and their numbers.
 int usable_cores();
+std::vector<int> usable_core_numbers();
+
+// How many it could have if nothing but the machine or container limited it.
+int allowed_cores();
 
 // Worker threads for this rank: `wanted`, or, where that is 0, its share of the cores that the
 // ranks of this host may use together, at least 1; never more than `lanes`. Warns when threads

@@ -33,6 +33,7 @@ constexpr Command commands[] = {
     {"features", "compute what a layer makes of images, once", true, features_command},
     {"predict", "name the likeliest classes of image files", false, predict_command},
     {"bench-loader", "measure how fast training images come", true, bench_loader_command},
+    {"doctor", "check whether a machine or an allocation is fit", true, doctor_command},
     {"inspect", "show a configuration, data set, run or checkpoint", false, inspect_command},
 };
 
@@ -45,7 +46,7 @@ std::string help() {
   }
   return text +
          "\n`convoy COMMAND --help` says more. Under mpirun or srun, pack, train, evaluate, "
-         "features and bench-loader run on all ranks.\n";
+         "features, bench-loader and doctor run on all ranks.\n";
 }
 
 const Command& find_command(const std::string& name) {

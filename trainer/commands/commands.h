@@ -16,6 +16,7 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
 ExitCode features_command(const Arguments& arguments, Communicator& communicator);
 ExitCode predict_command(const Arguments& arguments, Communicator& communicator);
 ExitCode bench_loader_command(const Arguments& arguments, Communicator& communicator);
+ExitCode doctor_command(const Arguments& arguments, Communicator& communicator);
 ExitCode inspect_command(const Arguments& arguments, Communicator& communicator);
 
 }  // namespace convoy
