@@ -1,106 +1,16 @@
 // The whole trainer with ranks as threads: one seed gives one result on any number of ranks and
-// threads, stopped and resumed or not; evaluation is exact; and what must be refused is.
+// threads, stopped and resumed or not; and evaluation is exact.
 #include "trainer/session.h"
 
-#include <gtest/gtest.h>
-
-#include <fstream>
-#include <nlohmann/json.hpp>
-
-#include "data/dataset.h"
-#include "ops/core/file.h"
-#include "ops/core/log.h"
-#include "tests/support/ranks.h"
-#include "tests/trainer/temporary_folder.h"
-#include "tests/trainer/tiny_data.h"
+#include "tests/trainer/session_fixture.h"
 #include "trainer/checkpoint.h"
-#include "trainer/together.h"
 
 namespace convoy {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr int last_step = 12;
-
-// One data set for all tests: 50 training samples in batches of 16, so batches straddle epochs; 23
-// to evaluate in batches of 5, so that the last is short.
-class SessionTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    set_quiet(true);
-    folder_ = new TemporaryFolder;
-    make_data();
-  }
-  static void TearDownTestSuite() { delete folder_; }
-  static void make_data() { test::make_tiny_data(folder_->path() / "data", 50, 23); }
-
-  static Config config(const std::string& name, const std::vector<std::string>& overrides = {}) {
-    const std::string text = R"(
-steps: 12
-model: {name: resnet8}
-data:
-  channels: 1
-  augment: [{pad_and_crop: {size: 8, pad: 1}}, flip]
-batch: {global: 16, lanes: 4}
-optimizer: {lr: 0.05, weight_decay: 0.001}
-schedule: {name: cosine, warmup_epochs: 1}
-evaluation: {batch: 5}
-checkpoint: {every_epochs: 1, keep: 100}
-log_every_steps: 5
-threads: 1
-deadline_seconds: 20
-)";
-    std::vector<std::string> all = {"name=" + name,
-                                    "data.path=" + (folder_->path() / "data").string(),
-                                    "run_folder=" + run_folder(name).string()};
-    all.insert(all.end(), overrides.begin(), overrides.end());
-    return parse_config(text, "test", all);
-  }
-  static fs::path run_folder(const std::string& name) { return folder_->path() / name; }
-  static fs::path checkpoint(const std::string& name, int step = last_step) {
-    return run_folder(name) / "checkpoints" / fmt::format("step-{:08}", step);
-  }
-  // Weights, running statistics, optimizer state and average after a step.
-  static std::string bytes_of(const std::string& name, int step = last_step) {
-    const fs::path folder = checkpoint(name, step);
-    std::string bytes =
-        read_file(folder / "model.safetensors") + read_file(folder / "state.safetensors");
-    if (fs::exists(folder / "ema.safetensors")) bytes += read_file(folder / "ema.safetensors");
-    return bytes;
-  }
-  // What the run measured at each step and evaluation, as exact as it was written.
-  static std::vector<std::string> losses_of(const std::string& name) {
-    std::vector<std::string> losses;
-    std::istringstream lines(read_file(run_folder(name) / "metrics.jsonl"));
-    for (std::string line; std::getline(lines, line);) {
-      const auto json = nlohmann::json::parse(line);
-      losses.push_back(fmt::format("{} {} {}", json["kind"].get<std::string>(),
-                                   json["step"].get<int>(), json["loss"].dump()));
-    }
-    return losses;
-  }
-  static nlohmann::json status_of(const std::string& name) {
-    return nlohmann::json::parse(read_file(run_folder(name) / "status.json"));
-  }
-
-  static TrainingOutcome train_on(int ranks, const Config& config,
-                                  const std::function<bool(int, std::uint64_t)>& stop = {}) {
-    TrainingOutcome outcome;
-    test::on_ranks(ranks, [&](Communicator& communicator) {
-      const int rank = communicator.rank();
-      const TrainingOutcome mine =
-          train(config, communicator, {.stop_requested = [&stop, rank](std::uint64_t step) {
-                  return stop && stop(rank, step);
-                }});
-      if (rank == 0) outcome = mine;
-    });
-    return outcome;
-  }
-
-  static TemporaryFolder* folder_;
-};
-TemporaryFolder* SessionTest::folder_ = nullptr;
+using test::SessionTest;
 
 bool operator==(const EvaluationResult& a, const EvaluationResult& b) {
   return a.samples == b.samples && a.loss == b.loss && a.top1 == b.top1 && a.top5 == b.top5 &&
@@ -314,91 +224,6 @@ TEST_F(SessionTest, WritesWhatTheRunDid) {
   EXPECT_EQ(resolved.data.mean.size(), 1u);
   EXPECT_EQ(status_of("written")["code"], 0);
   EXPECT_FALSE(fs::exists(run / "lock") && !read_file(run / "lock").empty());
-}
-
-TEST_F(SessionTest, RefusesMoreRanksThanLanes) {
-  const std::string message =
-      test::error_of(ExitCode::config, [&] { train_on(3, config("crowded", {"batch.lanes=2"})); });
-  EXPECT_EQ(message,
-            "batch.lanes: 3 ranks, but only 2 lanes to share: each rank needs at least one");
-}
-
-TEST_F(SessionTest, RefusesSamplesWithoutLabels) {
-  const fs::path data = folder_->path() / "bare";
-  test::make_tiny_data(data, 20, 10);
-  pack({.path = data / "train-images", .unlabelled = true}, {.output = data, .split = "bare"});
-  for (const char* setting : {"data.train=bare", "data.validation=bare"}) {
-    const std::string message = test::error_of(ExitCode::data, [&] {
-      train_on(2, config("unlabelled", {"data.path=" + data.string(), setting}));
-    });
-    test::expect_holds(message, {"bare: 20 of the 20 samples of bare have no label"});
-  }
-}
-
-TEST_F(SessionTest, RefusesToResumeAnotherRun) {
-  train_on(1, config("owner"));
-  const std::string before = bytes_of("owner");
-  const auto refusal = [&](const std::string& setting) {
-    return test::error_of(ExitCode::config, [&] { train_on(2, config("owner", {setting})); });
-  };
-  test::expect_holds(refusal("seed=9"), {"step-00000012: is of a run with seed 1", "has 9"});
-  test::expect_holds(refusal("batch.lanes=2"), {"lanes 4", "has 2"});
-  test::expect_holds(refusal("batch.global=32"), {"global batch 16", "has 32"});
-  test::expect_holds(refusal("model.name=resnet20"), {"model", "resnet8", "resnet20"});
-  test::expect_holds(refusal("optimizer.name=adamw"), {"optimizer sgd", "has adamw"});
-  test::expect_holds(refusal("ema.decay=0.9"), {"ema off", "has on"});
-  EXPECT_EQ(status_of("owner")["code"], 78);
-  EXPECT_TRUE(bytes_of("owner") == before);
-  EXPECT_EQ(load_config(run_folder("owner") / "config.yaml").seed, 1u);
-}
-
-TEST_F(SessionTest, StopsWhenTheLossIsNotFinite) {
-  const std::string message = test::error_of(ExitCode::internal, [&] {
-    train_on(2, config("diverged", {"optimizer.lr=1e30", "schedule.warmup_epochs=0"}));
-  });
-  test::expect_holds(message, {"step ", "loss is not finite"});
-  EXPECT_EQ(status_of("diverged")["code"], 70);
-}
-
-TEST_F(SessionTest, RefusesAGroupWithoutParameters) {
-  const std::string message = test::error_of(ExitCode::config, [&] {
-    train_on(2, config("groups", {"optimizer.groups=[{match: fd.*}]"}));
-  });
-  test::expect_holds(message, {"optimizer.groups: 'fd.*' matches no parameter"});
-}
-
-TEST_F(SessionTest, OneRankWithBadInputEndsAll) {
-  // The last byte of the images is flipped: some rank meets it in the first epoch.
-  const fs::path data = folder_->path() / "data";
-  fs::path shard;
-  for (const auto& entry : fs::directory_iterator(data)) {
-    if (entry.path().filename().string().starts_with("train-0")) shard = entry.path();
-  }
-  const std::string whole = read_file(shard);
-  std::string damaged = whole;
-  const Dataset train_split(data, "train");
-  std::vector<std::byte> buffer;
-  const auto image = train_split.read(31, buffer);
-  const std::size_t at =
-      damaged.find(std::string_view(reinterpret_cast<const char*>(image.data()), image.size()));
-  ASSERT_NE(at, std::string::npos);
-  damaged[at] = static_cast<char>(damaged[at] ^ 1);
-  std::ofstream(shard, std::ios::binary) << damaged;
-  const auto start = std::chrono::steady_clock::now();
-  EXPECT_THROW(train_on(3, config("damaged")), Error);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
-  EXPECT_EQ(status_of("damaged")["code"], 65);
-  test::expect_holds(status_of("damaged")["reason"], {"train-00000-of-00001.h5[31]"});
-  std::ofstream(shard, std::ios::binary) << whole;
-}
-
-TEST_F(SessionTest, MissingDataIsOneErrorForAll) {
-  for (const int ranks : {1, 2}) {
-    test::on_ranks(ranks, [&](Communicator& communicator) {
-      EXPECT_THROW(train(config("nowhere", {"data.path=/nowhere"}), communicator), SharedError);
-    });
-    EXPECT_EQ(status_of("nowhere")["code"], 65);
-  }
 }
 
 }  // namespace
