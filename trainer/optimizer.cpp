@@ -1,6 +1,7 @@
 #include "trainer/optimizer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "ops/core/check.h"
@@ -94,8 +95,11 @@ bool Optimizer::step(WorkerPool& pool, const OptimizerStep& now) {
   const auto factor = static_cast<float>(clip);
   if (config_.name == OptimizerKind::lamb) measure_direction(pool, now, factor);
   if (adapts(config_.name)) adapt(clip);
-  for_blocks(pool, [&](const Block& block) { update_block(block, now, factor); });
-  return true;
+  std::atomic<bool> finite = true;
+  for_blocks(pool, [&](const Block& block) {
+    if (!update_block(block, now, factor)) finite.store(false, std::memory_order_relaxed);
+  });
+  return finite;
 }
 
 void Optimizer::measure_gradient(WorkerPool& pool, const OptimizerStep& now) {
@@ -178,16 +182,12 @@ MomentsRule Optimizer::moments_rule(const Treatment& treatment, const OptimizerS
       .average_share = average_share_};
 }
 
-void Optimizer::update_block(const Block& block, const OptimizerStep& now, float clip) {
+bool Optimizer::update_block(const Block& block, const OptimizerStep& now, float clip) {
   const Treatment& treatment = treatments_[block.treatment];
   const OptimizerRun run = run_of(block, now);
-  if (treatment.statistic) {
-    update(BlendRule{treatment.blend, lanes_, average_share_}, run);
-  } else if (has_moments(config_.name)) {
-    update(moments_rule(treatment, now, clip), run);
-  } else {
-    update(momentum_rule(treatment, now, clip), run);
-  }
+  if (treatment.statistic) return update(BlendRule{treatment.blend, lanes_, average_share_}, run);
+  if (has_moments(config_.name)) return update(moments_rule(treatment, now, clip), run);
+  return update(momentum_rule(treatment, now, clip), run);
 }
 
 OptimizerRun Optimizer::run_of(const Block& block, const OptimizerStep& now) const {

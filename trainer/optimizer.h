@@ -54,8 +54,8 @@ class Optimizer {
   Optimizer(const OptimizerConfig& config, const std::vector<PlacedParameter>& parameters,
             std::size_t floats, int lanes, const EmaConfig& ema = {});
 
-  // On all workers of `pool`. False, with nothing changed, if the gradient is to be clipped and its
-  // norm is not finite.
+  // On all workers of `pool`. False if a weight or running statistic is not finite afterwards; and,
+  // with nothing changed, if the gradient is to be clipped and its norm is not finite.
   [[nodiscard]] bool step(WorkerPool& pool, const OptimizerStep& now);
 
   // What a checkpoint must hold beside the weights, in the plan's geometry, with the beginning of
@@ -98,7 +98,7 @@ class Optimizer {
   MomentumRule momentum_rule(const Treatment& treatment, const OptimizerStep& now,
                              float clip) const;
   MomentsRule moments_rule(const Treatment& treatment, const OptimizerStep& now, float clip) const;
-  void update_block(const Block& block, const OptimizerStep& now, float clip);
+  bool update_block(const Block& block, const OptimizerStep& now, float clip);
   OptimizerRun run_of(const Block& block, const OptimizerStep& now) const;
 
   OptimizerConfig config_;

@@ -2,19 +2,34 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
 #include <cstddef>
+#include <cstdint>
 
 namespace convoy {
 namespace {
 
+// Finds floats that are infinite or not a number: those of the largest exponent. As whole numbers,
+// whose maximum vector units take in any order.
+class FiniteCheck {
+ public:
+  void add(float x) { largest_ = std::max(largest_, std::bit_cast<std::int32_t>(x) & magnitude); }
+  bool passed() const { return largest_ < infinity; }
+
+ private:
+  static constexpr std::int32_t magnitude = 0x7FFFFFFF, infinity = 0x7F800000;
+  std::int32_t largest_ = 0;
+};
+
 template <bool nesterov, bool averaged>
-void momentum_loop(const MomentumRule& asked, const OptimizerRun& run) {
+bool momentum_loop(const MomentumRule& asked, const OptimizerRun& run) {
   float* __restrict w = run.weights.data();
   float* __restrict v = run.first.data();
   float* __restrict e = run.average.data();
   const float* __restrict d = run.gradient.data();
   const MomentumRule rule = asked;  // in registers: nothing else points at it
+  FiniteCheck finite;
   for (std::size_t i = 0; i < run.weights.size(); ++i) {
     const float u = rule.inner * (rule.clip * d[i] + rule.decay * w[i]);
     const float velocity = rule.momentum * v[i] + u;
@@ -22,8 +37,10 @@ void momentum_loop(const MomentumRule& asked, const OptimizerRun& run) {
     const float weight = w[i] - rule.outer * move;
     v[i] = velocity;
     w[i] = weight;
+    finite.add(weight);
     if constexpr (averaged) e[i] += rule.average_share * (weight - e[i]);
   }
+  return finite.passed();
 }
 
 struct Moments {
@@ -41,46 +58,51 @@ inline Moments next_moments(const MomentsRule& rule, float w, float first, float
 }
 
 template <bool averaged>
-void moments_loop(const MomentsRule& asked, const OptimizerRun& run) {
+bool moments_loop(const MomentsRule& asked, const OptimizerRun& run) {
   float* __restrict w = run.weights.data();
   float* __restrict m = run.first.data();
   float* __restrict s = run.second.data();
   float* __restrict e = run.average.data();
   const float* __restrict d = run.gradient.data();
   const MomentsRule rule = asked;
+  FiniteCheck finite;
   for (std::size_t i = 0; i < run.weights.size(); ++i) {
     const Moments next = next_moments(rule, w[i], m[i], s[i], d[i]);
     const float weight = w[i] - rule.rate * next.direction;
     m[i] = next.first;
     s[i] = next.second;
     w[i] = weight;
+    finite.add(weight);
     if constexpr (averaged) e[i] += rule.average_share * (weight - e[i]);
   }
+  return finite.passed();
 }
 
 }  // namespace
 
-void update(const MomentumRule& rule, const OptimizerRun& run) {
+bool update(const MomentumRule& rule, const OptimizerRun& run) {
   const bool averaged = !run.average.empty();
   if (rule.nesterov) {
-    averaged ? momentum_loop<true, true>(rule, run) : momentum_loop<true, false>(rule, run);
-  } else {
-    averaged ? momentum_loop<false, true>(rule, run) : momentum_loop<false, false>(rule, run);
+    return averaged ? momentum_loop<true, true>(rule, run) : momentum_loop<true, false>(rule, run);
   }
+  return averaged ? momentum_loop<false, true>(rule, run) : momentum_loop<false, false>(rule, run);
 }
 
-void update(const MomentsRule& rule, const OptimizerRun& run) {
-  run.average.empty() ? moments_loop<false>(rule, run) : moments_loop<true>(rule, run);
+bool update(const MomentsRule& rule, const OptimizerRun& run) {
+  return run.average.empty() ? moments_loop<false>(rule, run) : moments_loop<true>(rule, run);
 }
 
-void update(const BlendRule& rule, const OptimizerRun& run) {
+bool update(const BlendRule& rule, const OptimizerRun& run) {
   const float share = rule.momentum / static_cast<float>(rule.lanes);
+  FiniteCheck finite;
   for (std::size_t i = 0; i < run.weights.size(); ++i) {
     run.weights[i] = (1.0f - rule.momentum) * run.weights[i] + share * run.gradient[i];
+    finite.add(run.weights[i]);
   }
   for (std::size_t i = 0; i < run.average.size(); ++i) {
     run.average[i] += rule.average_share * (run.weights[i] - run.average[i]);
   }
+  return finite.passed();
 }
 
 // In an order that depends on the count alone and lets vector units work: eight sums side by side,

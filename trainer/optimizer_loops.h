@@ -59,10 +59,11 @@ struct BlendRule {
   float average_share = 0;
 };
 
-void update(const MomentumRule& rule, const OptimizerRun& run);
-void update(const MomentsRule& rule, const OptimizerRun& run);
+// True if all weights are finite now.
+bool update(const MomentumRule& rule, const OptimizerRun& run);
+bool update(const MomentsRule& rule, const OptimizerRun& run);
 // run.gradient is the sum over lanes of what they measured.
-void update(const BlendRule& rule, const OptimizerRun& run);
+bool update(const BlendRule& rule, const OptimizerRun& run);
 
 double sum_of_squares(std::span<const float> values);
 // Of the direction that update() will take; changes nothing.

@@ -84,7 +84,7 @@ void Training::update(std::span<const float> gradient, double samples) {
                           .gradient = gradient,
                           .gradient_scale = parts_.config.batch.global / samples,
                           .average = parts_.average ? parts_.average->arena() : std::span<float>()};
-  if (!parts_.optimizer.step(parts_.pool, now)) diverged("the gradient's norm is not finite");
+  if (!parts_.optimizer.step(parts_.pool, now)) diverged("gradients or weights are not finite");
   parts_.pool.run([&](int worker) { parts_.prepared.refresh_trained(worker, workers); });
 }
 

@@ -57,8 +57,8 @@ class Training {
   // `progress`: where the run stands. The references must outlive this.
   Training(const Parts& parts, Progress progress);
 
-  // To the last step, or to a stop. Collective. SharedError(internal) when the loss, or
-  // the norm of a gradient to be clipped, is not finite.
+  // To the last step, or to a stop. Collective. SharedError(internal) when the loss, a
+  // weight, or the norm of a gradient to be clipped is not finite.
   TrainingOutcome run();
   std::uint64_t steps_done() const { return step_; }
 

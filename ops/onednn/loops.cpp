@@ -64,7 +64,7 @@ void statistics(const ChannelChunks& map, std::int64_t chunk, const float* src, 
     const double offset = sum[c] / count;
     const double spread = square[c] / count - offset * offset;
     mean[c] = static_cast<float>(origin[c] + offset);
-    variance[c] = spread > 0 ? static_cast<float>(spread) : 0.0f;
+    variance[c] = spread < 0 ? 0.0f : static_cast<float>(spread);
   }
 }
 
@@ -81,8 +81,8 @@ void normalize_chunk(const ChannelChunks& map, std::int64_t chunk, const float* 
       V z = load<Width>(src + at) * a + b;
       if constexpr (Other) z += load<Width>(other + at);
       if constexpr (Relu) {
-        z = z > zero ? z : zero;
-        z = z < most ? z : most;
+        z = z < zero ? zero : z;  // so that what is not a number stays one
+        z = z > most ? most : z;
       }
       store<Width>(dst + at, z);
     }

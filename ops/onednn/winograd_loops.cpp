@@ -345,8 +345,8 @@ void finish_tiles(const TiledMap& map, std::int64_t chunk, std::int64_t first, s
         V value = y[row][column] + bias;
         if (finish.add) value += get(at);
         if (finish.relu) {
-          value = value > zero ? value : zero;
-          value = value < cap ? value : cap;
+          value = value < zero ? zero : value;  // so that what is not a number stays one
+          value = value > cap ? cap : value;
         }
         put(at, value);
       }

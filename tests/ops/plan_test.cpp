@@ -167,6 +167,29 @@ TEST(Fusion, TakesMoreIntoAConvolutionForInference) {
   EXPECT_EQ(steps[1].parameters.size(), 5u);
 }
 
+// A batch norm's ReLU, and that of a convolution by our own kernels, take it neither for 0 nor for
+// a cap of 6. (The library's take it for 0: what then finds it is the optimizer.)
+TEST(Plan, KeepsWhatIsNotANumber) {
+  struct Case {
+    bool norm;
+    ActivationKind kind;
+  };
+  for (const std::string backend : {"reference", "onednn"}) {
+    for (const auto [norm, kind] : {Case{false, ActivationKind::relu},
+                                    {true, ActivationKind::relu},
+                                    {true, ActivationKind::relu6}}) {
+      Graph g({rows, 16, 16, 16});
+      Value x = conv2d(g, "conv", g.input(), {.out_channels = 16, .pad = 1, .bias = !norm});
+      if (norm) x = batch_norm(g, "bn", x);
+      x = flatten(g, "flatten", activation(g, "relu", x, kind));
+      softmax_loss(g, "loss", linear(g, "fc", x, {.out_features = classes}));
+      Trial trial(backend, {}, std::move(g));
+      trial.set_pixel(0, NAN);
+      EXPECT_TRUE(std::isnan(trial.step().losses[0])) << backend << norm;
+    }
+  }
+}
+
 // Into the shortcut, where nobody reads it any more; not where the convolution itself reads it.
 TEST(Plan, AConvolutionAddsInPlaceInInference) {
   const auto backend = make_backend("onednn");

@@ -74,6 +74,7 @@ class Trial {
   Graph& graph() { return graph_; }
   Parameters& parameters() { return parameters_; }
   const float* images() const { return images_.as<float>().data(); }
+  void set_pixel(std::size_t i, float value) { images_.as<float>()[i] = value; }
   const std::int32_t* labels() const { return labels_; }
 
   void run(std::vector<std::size_t>* ready = nullptr) {

@@ -363,6 +363,22 @@ TEST(Optimizer, RefusesAGroupWithoutParameters) {
   test::expect_holds(refusal({{.match = "*.running_mean"}}), {"'*.running_mean'"});
 }
 
+TEST(Optimizer, SaysWhenAWeightOrStatisticIsNotFinite) {
+  WorkerPool pool(2, 1);
+  for (const OptimizerKind kind : {sgd, lars, adam, adamw, lamb}) {
+    for (const std::size_t place : {std::size_t{20}, std::size_t{40047}, std::size_t{41108}}) {
+      for (const float bad : {0.0f, INFINITY, -INFINITY, NAN}) {
+        Optimizer optimizer({.name = kind}, two_layers(), arena_floats, 1);
+        std::vector<float> weights = noise(0, arena_floats), gradient = noise(1, arena_floats);
+        gradient[place] = bad;
+        EXPECT_EQ(optimizer.step(pool, {.lr = 0.1, .weights = weights, .gradient = gradient}),
+                  bad == 0.0f)
+            << place;
+      }
+    }
+  }
+}
+
 TEST(Clipping, CutsLongGradientsToTheNormAndKeepsShortOnes) {
   WorkerPool pool(1, 1);
   for (const double length : {0.5, 100.0}) {

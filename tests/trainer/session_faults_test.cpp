@@ -1,5 +1,7 @@
 // What ends a session: impossible settings, another run's folder, values that are not finite, bad
 // input on one rank alone. It ends alike on all ranks, with one error and nothing half-written.
+#include <algorithm>
+#include <cmath>
 #include <fstream>
 
 #include "data/dataset.h"
@@ -56,6 +58,24 @@ TEST_F(SessionFaults, StopsWhenTheLossIsNotFinite) {
   });
   test::expect_holds(message, {"step ", "loss is not finite"});
   EXPECT_EQ(status_of("diverged")["code"], 70);
+}
+
+TEST_F(SessionFaults, StopsWhenAWeightIsNotFinite) {
+  train_on(1, config("sound", {"steps=1"}));
+  const LoadedCheckpoint sound = find_checkpoint(run_folder("sound"));
+  std::vector<TensorView> tensors = sound.model.tensors();
+  TensorView& first = *std::ranges::find(tensors, "conv1.weight", &TensorView::name);
+  const std::span<const float> elements = elements_of<float>(first);
+  std::vector<float> values(elements.begin(), elements.end());
+  values[0] = NAN;
+  first.bytes = std::as_bytes(std::span(values));
+  const fs::path spoiled = folder_->path() / "spoiled.safetensors";
+  write_safetensors(spoiled, tensors, {});
+  const std::string message = test::error_of(ExitCode::internal, [&] {
+    train_on(2, config("spoiled", {"init.weights=" + spoiled.string()}));
+  });
+  test::expect_holds(message, {"step ", "not finite"});
+  EXPECT_FALSE(fs::exists(checkpoint("spoiled")));
 }
 
 TEST_F(SessionFaults, RefusesAGroupWithoutParameters) {
