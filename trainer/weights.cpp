@@ -3,6 +3,7 @@
 #include <fnmatch.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <set>
@@ -71,6 +72,17 @@ void require_fit(const std::filesystem::path& path, const ByName& tensors,
   const std::string misfits = listed("missing", missing) + listed("unexpected", unexpected) +
                               listed("of another shape or type", different);
   require(misfits.empty(), ExitCode::data, path.string(), "does not fit this model{}", misfits);
+}
+
+void require_finite(const std::filesystem::path& path, const ByName& tensors) {
+  for (const auto& [name, tensor] : tensors) {
+    for (std::size_t at = 0; at < tensor->bytes.size(); at += sizeof(float)) {
+      float value = 0;
+      std::memcpy(&value, tensor->bytes.data() + at, sizeof value);
+      require(std::isfinite(value), ExitCode::data, path.string(),
+              "{}[{}] is {}, expected finite values", in_quotes(name), at / sizeof value, value);
+    }
+  }
 }
 
 void copy_in(const ByName& tensors, const Parameters& parameters, const std::vector<int>& wanted,
@@ -146,6 +158,7 @@ int import_parameters(const Safetensors& tensors, Parameters& parameters,
             "two tensors become {}", in_quotes(name));
   }
   require_fit(tensors.path(), found, placed, wanted);
+  require_finite(tensors.path(), found);
   copy_in(found, parameters, wanted, parameters.arena());
   return static_cast<int>(wanted.size());
 }

@@ -43,9 +43,9 @@ struct ImportOptions {
 };
 
 // Fills the parameters. Error(data), with nothing written, names in one line the tensors that are
-// missing, unexpected, or of another shape or dtype; [O, C*H*W] of a linear layer is the same as
-// [O, C, H, W] of a convolution. "num_batches_tracked" is ignored. Returns how
-// many parameters were filled.
+// missing, unexpected, or of another shape or dtype, or the first value that is not finite;
+// [O, C*H*W] of a linear layer is the same as [O, C, H, W] of a convolution. "num_batches_tracked"
+// is ignored. Returns how many parameters were filled.
 int import_parameters(const Safetensors& tensors, Parameters& parameters,
                       const ImportOptions& options = {});
 

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <numeric>
 
@@ -210,6 +211,22 @@ TEST_P(Weights, SkipLeavesAHeadOfAnotherSize) {
                                            {.skip = {"head.*"}, .rename = {}});
                        }),
             "skip: \"head.*\" fits no parameter of this model");
+}
+
+TEST_P(Weights, MustBeFinite) {
+  Net net(GetParam());
+  net.fill(2);
+  TensorMap tensors = net.exported();
+  const float bad = -INFINITY;
+  std::memcpy(tensors.at("fc.bias").bytes.data() + 3 * sizeof bad, &bad, sizeof bad);
+  save(tensors);
+  Net other(GetParam());
+  other.fill(0);
+  const TensorMap before = other.exported();
+  const std::string message =
+      message_of(ExitCode::data, [&] { import_parameters(Safetensors(path()), other.parameters); });
+  EXPECT_TRUE(message.ends_with("\"fc.bias\"[3] is -inf, expected finite values")) << message;
+  EXPECT_TRUE(equal(other.exported(), before));
 }
 
 TEST_P(Weights, RenameChangesBeginnings) {
