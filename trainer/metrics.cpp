@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
@@ -35,10 +36,11 @@ std::string clock_text(double seconds) {
                    : fmt::format("{}:{:02}", minutes, whole % 60);
 }
 
-Metrics::Metrics(const std::filesystem::path& folder, const RunLength& length)
+Metrics::Metrics(const std::filesystem::path& folder, const RunLength& length, std::uint64_t step)
     : length_(length),
       path_(folder / "metrics.jsonl"),
       file_(path_, std::ios::app),
+      events_(folder, step),
       terminal_(isatty(STDERR_FILENO) == 1),
       last_drawn_(Clock::now()) {
   require(file_.good(), ExitCode::storage, path_.string(), "cannot be opened for appending");
@@ -67,6 +69,11 @@ void Metrics::training(const TrainingMetrics& m) {
               {"transform_us", each_us(m.loader.transform, m.loader.rows)},
               {"late", late(m.loader)}}
              .dump());
+  events_.add(m.step, std::array{Scalar{"train/loss", m.loss}, Scalar{"train/accuracy", m.accuracy},
+                                 Scalar{"train/lr", m.lr},
+                                 Scalar{"train/images_per_second", m.images_per_second},
+                                 Scalar{"train/data_wait_ms", m.data_wait_ms},
+                                 Scalar{"train/exposed_ms", m.exposed_ms}});
   step_ms_ = m.step_ms;
   loader_.add(m.loader);
   total_ms_ += m.step_ms * static_cast<double>(m.steps);
@@ -93,6 +100,10 @@ void Metrics::evaluation(std::uint64_t step, std::string_view split, const Evalu
               {"top5", result.top5_share()},
               {"seconds", seconds}}
              .dump());
+  const std::string group = std::string(split) + "/";
+  events_.add(step, std::array{Scalar{group + "loss", result.loss},
+                               Scalar{group + "top1", result.top1_share()},
+                               Scalar{group + "top5", result.top5_share()}});
   clear_live_line();
   log_info(
       "{} after epoch {:.2f}: loss {:.4f}  top-1 {:.2f}%  top-5 {:.2f}%  ({} samples, {:.1f} s)",

@@ -10,6 +10,8 @@
 // worker had to wait for.
 // After a resume, steps that had been lost appear again; the later line holds.
 //
+// The same for TensorBoard, "train/..." and by the split's name, in an event file of each start.
+//
 // On a terminal there is a live line between these, otherwise a plain line for each.
 #pragma once
 
@@ -22,6 +24,7 @@
 
 #include "data/loader_times.h"
 #include "trainer/evaluation.h"
+#include "trainer/event_file.h"
 #include "trainer/schedule.h"
 
 namespace convoy {
@@ -51,8 +54,8 @@ struct Interval {
 
 class Metrics {
  public:
-  // `folder` is the run folder. Only rank 0 has one of these.
-  Metrics(const std::filesystem::path& folder, const RunLength& length);
+  // `folder` is the run folder, `step` where the run stands. Only rank 0 has one of these.
+  Metrics(const std::filesystem::path& folder, const RunLength& length, std::uint64_t step);
   ~Metrics();
 
   void training(const TrainingMetrics& metrics);
@@ -71,6 +74,7 @@ class Metrics {
   RunLength length_;
   std::filesystem::path path_;
   std::ofstream file_;
+  EventFile events_;
   bool terminal_;
   bool live_line_ = false;
   Clock::time_point last_drawn_;

@@ -254,7 +254,7 @@ void Session::resume() {
       if (average_) std::ranges::copy(parameters_->arena(), average_->arena().begin());
     }
     write_file_atomically(folder() / "config.yaml", progress_.config);
-    metrics_.emplace(folder(), length_);
+    metrics_.emplace(folder(), length_, progress_.step);
     checkpoints_.emplace(CheckpointWriter::Options{.folder = folder() / "checkpoints",
                                                    .keep = config_.checkpoint.keep});
   });
