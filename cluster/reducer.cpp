@@ -98,7 +98,7 @@ struct Reducer::State {
 
   void arrive(std::size_t bucket);
   void communicate() noexcept;
-  void sum(std::size_t bucket);
+  void sum(std::size_t bucket, Track* to);
 
   const std::size_t floats;
   const std::vector<Bucket> buckets;
@@ -121,6 +121,7 @@ struct Reducer::State {
   std::exception_ptr failure;
   double busy = 0;
   ReduceTimes last_step;
+  Track* track = nullptr;
   std::thread thread;
 };
 
@@ -186,6 +187,7 @@ void Reducer::State::arrive(std::size_t bucket) {
 // The communication thread: buckets in plan order, on every rank the same.
 void Reducer::State::communicate() noexcept {
   std::size_t next = 0;
+  Track* to = nullptr;
   try {
     for (;;) {
       {
@@ -193,8 +195,9 @@ void Reducer::State::communicate() noexcept {
         to_thread.wait(lock, [&] { return stop || there[next]; });
         if (stop) return;
         there[next] = false;
+        to = track;
       }
-      sum(next);
+      sum(next, to);
       next = (next + 1) % buckets.size();
       if (next > 0) continue;
       const Lock lock(mutex);
@@ -209,7 +212,8 @@ void Reducer::State::communicate() noexcept {
   }
 }
 
-void Reducer::State::sum(std::size_t bucket) {
+void Reducer::State::sum(std::size_t bucket, Track* to) {
+  const Traced traced(to, "sum of a bucket", "communication");
   const Clock::time_point start = Clock::now();
   try {
     tree->sum(buckets[bucket].begin, buckets[bucket].end);
@@ -272,6 +276,11 @@ std::span<const float> Reducer::wait() {
 ReduceTimes Reducer::times() const {
   const Lock lock(state_->mutex);
   return state_->last_step;
+}
+
+void Reducer::trace(Track* track) {
+  const Lock lock(state_->mutex);
+  state_->track = track;
 }
 
 }  // namespace convoy

@@ -20,6 +20,7 @@
 
 #include "cluster/communicator.h"
 #include "cluster/lanes.h"
+#include "ops/core/trace.h"
 
 namespace convoy {
 
@@ -66,6 +67,10 @@ class Reducer {
   // lane_buffer(). Rethrows what the communication thread met.
   std::span<const float> wait();
   ReduceTimes times() const;
+
+  // Between steps: from the next one on, adds the sums of buckets to `track`, which must outlive
+  // the steps; null: to none.
+  void trace(Track* track);
 
  private:
   struct State;

@@ -157,6 +157,7 @@ struct Executor::State {
   const float* images = nullptr;
   StepArgs args;  // of the last forward pass
   StepSeconds* seconds = nullptr;
+  Track* track = nullptr;
 
   std::byte* at(Place place) const { return place < 0 ? nullptr : arena.data() + place; }
   const float* floats(Place place) const { return reinterpret_cast<const float*>(at(place)); }
@@ -241,6 +242,10 @@ void Executor::time_steps(StepSeconds* seconds) {
   seconds->backward.resize(state_->first.size());
 }
 
+void Executor::trace(Track* track) {
+  state_->track = track;
+}
+
 void Executor::forward(const Samples& samples, float* gradients) {
   if (samples.images != state_->images) {
     state_->images = samples.images;
@@ -257,6 +262,7 @@ void Executor::forward(const Samples& samples, float* gradients) {
                   .gradients = gradients};
   for (std::size_t s = 0; s < state_->first.size(); ++s) {
     const Stopwatch watch(state_->seconds ? &state_->seconds->forward[s] : nullptr);
+    const Traced traced(state_->track, state_->plan.steps()[s].name, "forward");
     state_->first[s].kernel->forward(state_->args);
   }
 }
@@ -275,6 +281,8 @@ void Executor::backward(float loss_scale, float* gradients,
   for (std::size_t s = state_->first.size(); s-- > 0;) {
     const ScheduledStep& entry = state_->plan.schedule().steps[s];
     const Stopwatch watch(state_->seconds ? &state_->seconds->backward[s] : nullptr);
+    const Traced traced(entry.has_backward ? state_->track : nullptr, state_->plan.steps()[s].name,
+                        "backward");
     state_->run_again(entry);
     if (!entry.has_backward) continue;
     (entry.again ? state_->again : state_->first)[s].kernel->backward(args);

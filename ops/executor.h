@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ops/core/arena.h"
+#include "ops/core/trace.h"
 #include "ops/plan.h"
 
 namespace convoy {
@@ -100,6 +101,8 @@ class Executor {
 
   // From the next call on, adds to `seconds`, which must outlive the calls; null: times nothing.
   void time_steps(StepSeconds* seconds);
+  // From the next call on, adds each step to `track`, which must outlive the calls; null: none.
+  void trace(Track* track);
 
   std::span<const float> losses() const;  // [N], of the last loss, after forward
   // [N * classes], or the plan's options.output, row-major; after forward, valid until backward.

@@ -169,6 +169,12 @@ struct CheckpointConfig {
   int keep = 3;                  // newest ones kept
 };
 
+// Which steps to trace: see trainer/tracing.h.
+struct TraceConfig {
+  std::int64_t first_step = 0;
+  int steps = 0;  // 0: none
+};
+
 // What training does with activations that backward needs.
 enum class MemoryUse {
   keep,       // all stay until then
@@ -205,6 +211,7 @@ struct Config {
   MemoryUse memory = MemoryUse::keep;  // keep | recompute
   int threads = 0;                     // worker threads per rank; 0: its share of the host's cores
   int threads_per_lane = 1;            // OpenMP threads inside one lane: part of the result
+  TraceConfig trace;
   int log_every_steps = 50;
   double deadline_seconds = 300;  // for any wait on another rank
 };

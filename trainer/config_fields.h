@@ -355,6 +355,12 @@ void fields(V& v, CheckpointConfig& c) {
 }
 
 template <class V>
+void fields(V& v, TraceConfig& c) {
+  v.field("first_step", c.first_step, at_least_0);
+  v.field("steps", c.steps, at_least_0);
+}
+
+template <class V>
 void fields(V& v, Config& c) {
   v.field("name", c.name);
   v.field("run_folder", c.run_folder);
@@ -382,6 +388,7 @@ void fields(V& v, Config& c) {
            Choices<MemoryUse>{{"keep", MemoryUse::keep}, {"recompute", MemoryUse::recompute}});
   v.field("threads", c.threads, at_least_0);
   v.field("threads_per_lane", c.threads_per_lane, at_least_1);
+  v.section("trace", c.trace);
   v.field("log_every_steps", c.log_every_steps, at_least_1);
   v.field("deadline_seconds", c.deadline_seconds, above_0);
 }

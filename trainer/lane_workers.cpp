@@ -45,6 +45,13 @@ LaneWorkers::LaneWorkers(const Parts& parts) : parts_(parts) {
   }
 }
 
+void LaneWorkers::trace(std::span<Track> tracks) {
+  for (std::size_t number = 0; number < workers_.size(); ++number) {
+    workers_[number]->track = tracks.empty() ? nullptr : &tracks[number];
+    workers_[number]->executor.trace(workers_[number]->track);
+  }
+}
+
 void LaneWorkers::run(std::uint64_t step, bool stop) {
   parts_.pool.run([&](int number) {
     Worker& worker = *workers_[number];
@@ -61,8 +68,27 @@ void LaneWorkers::run(std::uint64_t step, bool stop) {
 }
 
 void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool stop) {
-  const Batch batch = parts_.source.acquire(parts_.slots.slot(step, worker.lane));
+  const auto images_of_lane = [&] {
+    const Traced traced(worker.track, "wait for images", "lane");
+    return parts_.source.acquire(parts_.slots.slot(step, worker.lane));
+  };
+  const Batch batch = images_of_lane();
   float* gradients = parts_.reducer.lane_buffer(number, worker.lane).data();
+  forward(worker, step, batch, gradients);
+  const LaneScalars scalars =
+      score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
+  std::memcpy(gradients, &scalars, sizeof scalars);
+  {
+    const Traced traced(worker.track, "backward", "lane");
+    worker.executor.backward(1.0f / static_cast<float>(parts_.global_batch), gradients,
+                             worker.on_ready);
+  }
+  parts_.source.release(batch);
+}
+
+void LaneWorkers::forward(Worker& worker, std::uint64_t step, const Batch& batch,
+                          float* gradients) {
+  const Traced traced(worker.track, "forward", "lane");
   const std::uint64_t rows = batch.labels.size();
   worker.executor.forward(
       {.images = batch.images.data(),
@@ -72,12 +98,6 @@ void LaneWorkers::run_lane(Worker& worker, int number, std::uint64_t step, bool 
        .position = step * parts_.global_batch + worker.lane * rows,
        .sum_over_lanes = worker.sum_over_lanes ? &worker.sum_over_lanes : nullptr},
       gradients);
-  const LaneScalars scalars =
-      score(worker.executor.losses(), worker.executor.logits(), batch.labels, stop);
-  std::memcpy(gradients, &scalars, sizeof scalars);
-  worker.executor.backward(1.0f / static_cast<float>(parts_.global_batch), gradients,
-                           worker.on_ready);
-  parts_.source.release(batch);
 }
 
 }  // namespace convoy

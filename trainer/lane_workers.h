@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <vector>
 
 #include "cluster/lane_meeting.h"
 #include "cluster/reducer.h"
 #include "data/loader.h"
+#include "ops/core/trace.h"
 #include "ops/executor.h"
 #include "trainer/sample_stream.h"
 #include "trainer/worker_pool.h"
@@ -38,6 +40,9 @@ class LaneWorkers {
   // All lanes of this rank at `step`: once it returns, the reducer's wait() will end. `stop` is
   // what this rank says in LaneScalars::stop.
   void run(std::uint64_t step, bool stop);
+  // From the next run on, adds to these tracks, by worker, which must outlive the runs; none: to
+  // none.
+  void trace(std::span<Track> tracks);
   // Of one worker, to time its steps.
   Executor& executor(int worker) { return workers_[worker]->executor; }
 
@@ -47,11 +52,13 @@ class LaneWorkers {
     Executor executor;
     LaneRange lanes;
     int lane = 0;  // the one at work
+    Track* track = nullptr;
     // Made once: tells the reducer; adds up over lanes, empty where they never do.
     std::function<void(std::size_t end)> on_ready;
     std::function<void(std::span<double>)> sum_over_lanes;
   };
   void run_lane(Worker& worker, int number, std::uint64_t step, bool stop);
+  void forward(Worker& worker, std::uint64_t step, const Batch& batch, float* gradients);
 
   Parts parts_;
   std::vector<std::unique_ptr<Worker>> workers_;

@@ -24,16 +24,26 @@ Training::Training(const Parts& parts, Progress progress)
     : parts_(parts),
       progress_(std::move(progress)),
       resumed_step_(progress_.step),
-      step_(resumed_step_) {}
+      step_(resumed_step_) {
+  if (parts_.config.trace.steps == 0) return;
+  tracing_.emplace(Tracing::Parts{.config = parts_.config.trace,
+                                  .communicator = parts_.communicator,
+                                  .lanes = parts_.lanes,
+                                  .reducer = parts_.reducer,
+                                  .workers = parts_.pool.workers(),
+                                  .folder = parts_.config.run_folder});
+}
 
 TrainingOutcome Training::run() {
   parts_.loader.take_times();
   while (step_ < parts_.length.steps && !stopped_) {
+    if (tracing_) tracing_->before(step_);
     train_step();
     report_if_due();
     evaluate_if_due();
     save_if_due();
   }
+  if (tracing_) tracing_->finish();
   finish();
   return {stopped_, step_, evaluation_};
 }
@@ -44,10 +54,18 @@ void Training::train_step() {
   lr_ = parts_.config.optimizer.lr * rate_factor(parts_.config.schedule, parts_.length, step_);
 
   parts_.lanes.run(step_, parts_.stop_requested && parts_.stop_requested(step_));
-  const std::span<const float> sum = parts_.reducer.wait();
+  Track* const track = tracing_ ? tracing_->main() : nullptr;
+  const auto sum_of_lanes = [&] {
+    const Traced traced(track, "wait for sums", "step");
+    return parts_.reducer.wait();
+  };
+  const std::span<const float> sum = sum_of_lanes();
   const LaneScalars sums = head_of(sum);
   act_on(sums);
-  update(sum, sums.samples);
+  {
+    const Traced traced(track, "update", "step");
+    update(sum, sums.samples);
+  }
   ++step_;
 
   const ReduceTimes times = parts_.reducer.times();

@@ -26,6 +26,7 @@
 #include "trainer/metrics.h"
 #include "trainer/optimizer.h"
 #include "trainer/schedule.h"
+#include "trainer/tracing.h"
 
 namespace convoy {
 
@@ -89,6 +90,7 @@ class Training {
   bool epoch_due(int epochs) const;
 
   Parts parts_;
+  std::optional<Tracing> tracing_;  // where a trace is asked for
   Progress progress_;
   Snapshot snapshot_;  // rank 0; its memory is used again
   const std::uint64_t resumed_step_;

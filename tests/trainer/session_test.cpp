@@ -2,6 +2,8 @@
 // threads, stopped and resumed or not; and evaluation is exact.
 #include "trainer/session.h"
 
+#include <map>
+
 #include "tests/trainer/session_fixture.h"
 #include "trainer/checkpoint.h"
 
@@ -224,6 +226,36 @@ TEST_F(SessionTest, WritesWhatTheRunDid) {
   EXPECT_EQ(resolved.data.mean.size(), 1u);
   EXPECT_EQ(status_of("written")["code"], 0);
   EXPECT_FALSE(fs::exists(run / "lock") && !read_file(run / "lock").empty());
+}
+
+TEST_F(SessionTest, TracesStepsThatItIsAskedFor) {
+  train_on(1, config("untraced"));
+  for (const int first : {3, 10}) {  // of the second trace, the run has two steps
+    train_on(2, config("traced", {fmt::format("trace={{first_step: {}, steps: 2}}", first)}));
+    EXPECT_TRUE(bytes_of("traced") == bytes_of("untraced"));
+    const auto trace = nlohmann::json::parse(read_file(run_folder("traced") / "trace.json"));
+    std::map<std::string, int> counts;  // by rank, kind and name
+    for (const auto& event : trace["traceEvents"]) {
+      if (event["ph"] == "M") continue;
+      EXPECT_GE(event["ts"].get<double>(), 0);
+      EXPECT_GE(event["dur"].get<double>(), 0);
+      ++counts[fmt::format("{} {} {}", event["pid"].get<int>(), event["cat"].get<std::string>(),
+                           event["name"].get<std::string>())];
+    }
+    for (const int rank : {0, 1}) {
+      const auto count = [&](const std::string& what) {
+        return counts[fmt::format("{} {}", rank, what)];
+      };
+      EXPECT_EQ(count("step update"), 2);
+      EXPECT_EQ(count("step wait for sums"), 2);
+      for (const std::string what : {"lane wait for images", "lane forward", "lane backward",
+                                     "forward conv1", "backward fc"}) {
+        EXPECT_EQ(count(what), 4) << what;  // two lanes in each
+      }
+      EXPECT_GE(count("communication sum of a bucket"), 2);
+    }
+    std::filesystem::remove_all(run_folder("traced"));
+  }
 }
 
 }  // namespace
