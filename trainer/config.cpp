@@ -236,8 +236,9 @@ class Resolver {
     check(!c_.name.empty(), "name", "empty");
     check(!c_.data.path.empty(), "data.path", "missing: the folder that `convoy pack` wrote");
     check(!c_.data.train.empty(), "data.train", "empty: the split to train on");
-    check(!c_.init.weights.empty() || (c_.init.skip.empty() && c_.init.rename.empty()),
-          "init.weights", "missing: the file that init.skip and init.rename are about");
+    const InitConfig& init = c_.init;
+    check(!init.weights.empty() || (init.skip.empty() && init.rename.empty() && init.head.empty()),
+          "init.weights", "missing: the file that init.skip, init.rename and init.head are about");
     check(c_.data.channels != 2, "data.channels", "found 2, expected 1 (grey) or 3 (colour)");
     per_channel("data.mean", c_.data.mean);
     per_channel("data.std", c_.data.std);

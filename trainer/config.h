@@ -120,7 +120,10 @@ struct Renaming {
 
 // Where a run's first weights come from, beside chance.
 struct InitConfig {
-  std::string weights;            // "": none; a safetensors file, a run folder, or a checkpoint
+  std::string weights;  // "": none; a safetensors file, a run folder, or a checkpoint
+  // Of the layers behind features, in the place of what `weights` has for them; "": none. A run on
+  // features, one of its checkpoints, or a file.
+  std::string head;
   std::vector<std::string> skip;  // patterns of parameters that begin at random all the same
   std::vector<Renaming> rename;   // of those that fit a name the first counts
   // Patterns of convolutions' weights, whose first filters begin by passing a channel on each.

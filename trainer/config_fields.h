@@ -308,6 +308,7 @@ void fields(V& v, Renaming& r) {
 template <class V>
 void fields(V& v, InitConfig& c) {
   v.field("weights", c.weights);
+  v.field("head", c.head);
   v.field("skip", c.skip);
   v.list("rename", c.rename);
   v.field("identity", c.identity);

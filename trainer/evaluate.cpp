@@ -32,6 +32,7 @@ struct Panel {
 Panel::Panel(const EvaluationRequest& request) {
   const std::vector<TrainedWeights> members = load_to_average({.source = request.source,
                                                                .weights = request.weights,
+                                                               .head = request.head,
                                                                .overrides = request.overrides,
                                                                .ema = request.ema});
   config = members.front().config;
@@ -63,7 +64,7 @@ void Panel::add(const TrainedWeights& member) {
   require(dataset->classes() == model.classes, ExitCode::data, split_place,
           "has {} classes, expected the {} of the model", dataset->classes(), model.classes);
   networks.emplace_back(model, batch_shape(config.evaluation.batch, *dataset, views.front()),
-                        *backend, config.fuse, origin_of(*dataset), member.weights);
+                        *backend, config.fuse, origin_of(*dataset), member);
   report.members.push_back({member.place, member.average, member.step});
 }
 

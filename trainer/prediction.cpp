@@ -139,7 +139,7 @@ Predictor::Predictor(const PredictionRequest& request)
             "has another loss than softmax: its outputs are no probabilities");
     ModelConfig model = member.config.model;
     model.classes = static_cast<int>(class_names_.size());
-    networks_.emplace_back(model, images_, *backend_, config.fuse, std::nullopt, member.weights);
+    networks_.emplace_back(model, images_, *backend_, config.fuse, std::nullopt, member);
     networks_.back().prepared->refresh();
   }
 }

@@ -30,6 +30,7 @@ struct EvaluationRequest {
   // As of TrainedRequest; all that they mean are averaged.
   std::filesystem::path source;
   std::vector<std::filesystem::path> weights;
+  std::filesystem::path head;
   std::vector<std::string> overrides;
   std::string data;      // "": as in training
   std::string split;     // "": the validation split of the training

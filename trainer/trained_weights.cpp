@@ -33,6 +33,18 @@ TrainedWeights from_file(const fs::path& weights, const Config& config, const fs
   return trained;
 }
 
+void put_head(const TrainedRequest& request, TrainedWeights& trained) {
+  if (!fs::is_directory(request.head)) {
+    trained.head = Safetensors(request.head);
+    return;
+  }
+  LoadedCheckpoint checkpoint = find_checkpoint(request.head);
+  const bool average = request.ema && checkpoint.average;
+  trained.head = average ? std::move(*checkpoint.average) : std::move(checkpoint.model);
+  trained.classes = std::move(checkpoint.progress.classes);
+  trained.config.model.classes = static_cast<int>(trained.classes.size());
+}
+
 }  // namespace
 
 std::vector<TrainedWeights> load_trained(const TrainedRequest& request) {
@@ -52,6 +64,9 @@ std::vector<TrainedWeights> load_trained(const TrainedRequest& request) {
     trained.push_back(fs::is_directory(weights) ? from_checkpoint(weights, request)
                                                 : from_file(weights, config, request.source));
   }
+  require(request.head.empty() || trained.size() == 1, ExitCode::usage, request.head.string(),
+          "is the head of one network, found {}", trained.size());
+  if (!request.head.empty()) put_head(request, trained.front());
   return trained;
 }
 
@@ -70,11 +85,15 @@ std::vector<TrainedWeights> load_to_average(const TrainedRequest& request) {
 
 TrainedNetwork::TrainedNetwork(const ModelConfig& model, const Shape& samples, Backend& backend,
                                bool fuse, const std::optional<FeatureOrigin>& origin,
-                               const Safetensors& weights)
+                               const TrainedWeights& trained)
     : network(model, samples, backend, PlanOptions{.mode = Mode::inference, .fuse = fuse}, {},
               origin),
       parameters(network.plan) {
-  import_parameters(weights, parameters);
+  if (trained.head) {
+    import_parameters(trained.weights, *trained.head, parameters);
+  } else {
+    import_parameters(trained.weights, parameters);
+  }
   prepared.emplace(network.plan, parameters);
 }
 

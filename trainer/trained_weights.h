@@ -20,7 +20,8 @@ struct TrainedWeights {
   std::filesystem::path place;  // of the weights
   Config config;
   Safetensors weights;
-  bool average = false;  // of the weights of a run
+  std::optional<Safetensors> head;  // of the layers behind features, in the place of those
+  bool average = false;             // of the weights of a run
   std::uint64_t step = 0;
   std::vector<std::string> classes;  // of the training; none: not known
 };
@@ -31,6 +32,9 @@ struct TrainedRequest {
   std::filesystem::path source;
   // Safetensors files from anywhere, run folders, checkpoints. Files are of the source's model.
   std::vector<std::filesystem::path> weights;
+  // "": none. A run on features, a checkpoint or a file of the layers behind them, for one network;
+  // of a run the classes count too.
+  std::filesystem::path head;
   std::vector<std::string> overrides;  // of the configuration: "key.key=value"
   bool ema = true;                     // the average of the weights, if the checkpoint has one
 };
@@ -44,9 +48,10 @@ std::vector<TrainedWeights> load_to_average(const TrainedRequest& request);
 
 // A network of inference that has weights.
 struct TrainedNetwork {
-  // As of Network; Error as of import_parameters().
+  // `model` as `trained` has it, with its classes filled in. As of Network; Error as of
+  // import_parameters().
   TrainedNetwork(const ModelConfig& model, const Shape& samples, Backend& backend, bool fuse,
-                 const std::optional<FeatureOrigin>& origin, const Safetensors& weights);
+                 const std::optional<FeatureOrigin>& origin, const TrainedWeights& trained);
 
   Network network;
   Parameters parameters;

@@ -55,9 +55,12 @@ std::vector<bool> frozen_parameters(const Graph& graph, const std::vector<std::s
 void take_weights(const InitConfig& init, Parameters& parameters) {
   ImportOptions options{.skip = init.skip, .rename = {}};
   for (const auto& [from, to] : init.rename) options.rename.emplace_back(from, to);
-  const int taken = import_parameters(open_weights(init.weights), parameters, options);
-  log_info("begins with {} of {} parameters and running statistics from {}", taken,
-           parameters.placed().size(), init.weights);
+  const Safetensors weights = open_weights(init.weights);
+  const int taken = init.head.empty()
+                        ? import_parameters(weights, parameters, options)
+                        : import_parameters(weights, open_weights(init.head), parameters, options);
+  log_info("begins with {} of {} parameters and running statistics from {}{}", taken,
+           parameters.placed().size(), init.weights, init.head.empty() ? "" : " and " + init.head);
 }
 
 }  // namespace convoy

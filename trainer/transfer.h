@@ -15,9 +15,9 @@ namespace convoy {
 // that fits no parameter, and where only a part of a layer is meant.
 std::vector<bool> frozen_parameters(const Graph& graph, const std::vector<std::string>& patterns);
 
-// Fills the parameters from init.weights, of a run or checkpoint with the average of the weights
-// where it keeps one. Error(data), with nothing written, if tensors are missing, unexpected or of
-// other shapes.
+// Fills the parameters from init.weights and init.head, of runs and checkpoints with the average of
+// the weights where they keep one. Error(data), with nothing written, if tensors are missing,
+// unexpected or of other shapes.
 void take_weights(const InitConfig& init, Parameters& parameters);
 
 }  // namespace convoy

@@ -163,6 +163,20 @@ int import_parameters(const Safetensors& tensors, Parameters& parameters,
   return static_cast<int>(wanted.size());
 }
 
+int import_parameters(const Safetensors& weights, const Safetensors& head, Parameters& parameters,
+                      ImportOptions options) {
+  ImportOptions of_head;
+  for (const PlacedParameter& parameter : parameters.placed()) {
+    const bool there = std::ranges::find(head.tensors(), parameter.name, &TensorView::name) !=
+                       head.tensors().end();
+    (there ? options : of_head).skip.push_back(parameter.name);
+  }
+  require(of_head.skip.size() < parameters.placed().size(), ExitCode::data, head.path().string(),
+          "has no parameter of this model, expected those of some of its layers");
+  const int behind = import_parameters(head, parameters, of_head);
+  return behind + import_parameters(weights, parameters, options);
+}
+
 void import_arena(const Safetensors& tensors, const Parameters& parameters, std::string_view prefix,
                   Holds holds, std::span<float> arena) {
   const std::vector<PlacedParameter>& placed = parameters.placed();

@@ -49,6 +49,12 @@ struct ImportOptions {
 int import_parameters(const Safetensors& tensors, Parameters& parameters,
                       const ImportOptions& options = {});
 
+// The same from two files: of what `head` has, from that, of all else from `weights`. `head` is of
+// the layers behind features (trainer/features.h). Error(data) also if it is of no layer of this
+// model.
+int import_parameters(const Safetensors& weights, const Safetensors& head, Parameters& parameters,
+                      ImportOptions options = {});
+
 // Fills another arena of the plan's geometry from the tensors whose names begin with `prefix`;
 // likewise strict about those, blind to all others.
 void import_arena(const Safetensors& tensors, const Parameters& parameters, std::string_view prefix,

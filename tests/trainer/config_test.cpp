@@ -211,7 +211,8 @@ schedule: {name: cosine, warmup_epochs: 0.5}
 
 TEST(Config, SaysWhatInitIsAbout) {
   EXPECT_EQ(error_of("data: {path: p}\ninit: {skip: [fc.*]}"),
-            "x.yaml: init.weights: missing: the file that init.skip and init.rename are about");
+            "x.yaml: init.weights: missing: the file that init.skip, init.rename and init.head are "
+            "about");
 }
 
 TEST(Config, PrintsMixingAndEveryTransform) {

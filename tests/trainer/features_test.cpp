@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "data/inspect.h"
 #include "ops/core/log.h"
 #include "tests/data/files.h"
@@ -154,6 +156,48 @@ TEST_F(Features, TrainTheLayersBehindThemAlikeOnAnyRanks) {
     EXPECT_EQ(find_checkpoint(path(name)).model.identity().sha256, alone.model.identity().sha256);
   }
   EXPECT_GT(test::evaluated({.source = path("head1")}).result.top1, 23u / 4);
+}
+
+TEST_F(Features, AndTheHeadTrainedOnThemMakeANetworkAgain) {
+  train_on(1, head("headed"));
+  const EvaluationReport on_features = test::evaluated({.source = path("headed")});
+  const EvaluationReport on_images =
+      test::evaluated({.source = path("whole"), .head = path("headed")});
+  EXPECT_EQ(on_images.result.confusion, on_features.result.confusion);
+  EXPECT_NEAR(on_images.result.loss, on_features.result.loss, 1e-6);
+  EXPECT_NE(on_images.result.loss, test::evaluated({.source = path("whole")}).result.loss);
+
+  const std::vector<std::string> from_both = {"init.weights=" + path("whole").string(),
+                                              "init.head=" + path("headed").string(), "steps=1",
+                                              "optimizer.lr=1e-12"};
+  train_on(1, config("tuned", from_both));
+  const LoadedCheckpoint tuned = find_checkpoint(path("tuned"));
+  for (const std::string name : {"fc.weight", "layer3.0.conv2.weight"}) {
+    const LoadedCheckpoint origin = find_checkpoint(path(name == "fc.weight" ? "headed" : "whole"));
+    const auto values_of = [&](const LoadedCheckpoint& checkpoint) {
+      const auto& tensors = checkpoint.model.tensors();
+      return elements_of<float>(*std::ranges::find(tensors, name, &TensorView::name));
+    };
+    const std::span<const float> found = values_of(tuned), expected = values_of(origin);
+    ASSERT_EQ(found.size(), expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) ASSERT_NEAR(found[i], expected[i], 1e-6);
+  }
+}
+
+TEST_F(Features, NeedAHeadThatFits) {
+  const auto error_of = [](ExitCode code, const EvaluationRequest& request) {
+    return refusal_of(code, [&] { test::evaluated(request); });
+  };
+  write_safetensors(path("other.safetensors"), {}, {});
+  expect_holds(
+      error_of(ExitCode::data, {.source = path("whole"), .head = path("other.safetensors")}),
+      {"other.safetensors: has no parameter of this model"});
+  expect_holds(
+      error_of(ExitCode::usage,
+               {.source = path("whole"), .weights = {path("whole")}, .head = path("whole")}),
+      {"is the head of one network, found 2"});
+  expect_holds(refusal_of(ExitCode::config, [] { config("none", {"init.head=somewhere"}); }),
+               {"init.weights: missing"});
 }
 
 // A kill before the end leaves whole shards, staged or with their names, and parts of others.

@@ -62,7 +62,7 @@ std::string as_text(const EvaluationReport& report) {
 
 ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator) {
   EvaluationRequest request;
-  std::string source, crops, confusion, predictions;
+  std::string source, head, crops, confusion, predictions;
   std::vector<std::string> weights;
   bool json = false;
   bool raw = false;
@@ -78,6 +78,10 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
       .add("weights FILE|FOLDER", boost::program_options::value(&weights),
            "safetensors file, run or checkpoint to evaluate; may be repeated: the mean of all "
            "probabilities counts, of the first argument's too where it is no configuration")
+      .add(
+          "head FILE|FOLDER", boost::program_options::value(&head),
+          "of the layers behind features, in the place of those of the weights: a run on features, "
+          "one of its checkpoints, or a safetensors file")
       .add("crops KIND", boost::program_options::value(&crops),
            "views of each image whose probabilities are averaged: one, flip, five or ten "
            "(evaluation.crops of the configuration)")
@@ -101,6 +105,7 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
 
   request.source = source;
   request.weights.assign(weights.begin(), weights.end());
+  request.head = head;
   if (!crops.empty()) request.overrides.push_back("evaluation.crops=" + crops);
   request.guesses = !predictions.empty();
   request.ema = !raw;

@@ -35,7 +35,7 @@ std::string as_text(const Prediction& prediction) {
 ExitCode predict_command(const Arguments& arguments, Communicator&) {
   PredictionRequest request;
   request.threads = usable_cores();
-  std::string source, crops;
+  std::string source, head, crops;
   std::vector<std::string> weights;
   bool json = false, raw = false;
   Options options(
@@ -51,6 +51,10 @@ ExitCode predict_command(const Arguments& arguments, Communicator&) {
       .add("weights FILE|FOLDER", boost::program_options::value(&weights),
            "safetensors file, run or checkpoint; may be repeated: the mean of all probabilities "
            "counts, of the first argument's too where it is no configuration")
+      .add(
+          "head FILE|FOLDER", boost::program_options::value(&head),
+          "of the layers behind features, in the place of those of the weights: a run on features, "
+          "one of its checkpoints, or a safetensors file")
       .add("crops KIND", boost::program_options::value(&crops),
            "views of each image whose probabilities are averaged: one, flip, five or ten "
            "(evaluation.crops of the configuration)")
@@ -65,6 +69,7 @@ ExitCode predict_command(const Arguments& arguments, Communicator&) {
 
   request.trained.source = source;
   request.trained.weights.assign(weights.begin(), weights.end());
+  request.trained.head = head;
   if (!crops.empty()) request.trained.overrides.push_back("evaluation.crops=" + crops);
   request.trained.ema = !raw;
   for (const Prediction& prediction : predict(request)) {
