@@ -8,7 +8,6 @@
 #include "trainer/session.h"
 #include "trainer/setup.h"
 #include "trainer/together.h"
-#include "trainer/trained_weights.h"
 #include "trainer/training_loader.h"
 
 namespace convoy {
@@ -30,11 +29,7 @@ struct Panel {
 };
 
 Panel::Panel(const EvaluationRequest& request) {
-  const std::vector<TrainedWeights> members = load_to_average({.source = request.source,
-                                                               .weights = request.weights,
-                                                               .head = request.head,
-                                                               .overrides = request.overrides,
-                                                               .ema = request.ema});
+  const std::vector<TrainedWeights> members = load_to_average(request.trained);
   config = members.front().config;
   if (!request.data.empty()) config.data.path = request.data;
   if (!request.split.empty()) config.data.validation = request.split;

@@ -11,6 +11,7 @@
 #include "cluster/communicator.h"
 #include "trainer/config.h"
 #include "trainer/evaluation.h"
+#include "trainer/trained_weights.h"
 #include "trainer/training.h"
 
 namespace convoy {
@@ -27,16 +28,11 @@ TrainingOutcome train(const Config& config, Communicator& communicator,
                       const TrainingHooks& hooks = {});
 
 struct EvaluationRequest {
-  // As of TrainedRequest; all that they mean are averaged.
-  std::filesystem::path source;
-  std::vector<std::filesystem::path> weights;
-  std::filesystem::path head;
-  std::vector<std::string> overrides;
-  std::string data;      // "": as in training
-  std::string split;     // "": the validation split of the training
-  bool guesses = false;  // keep the best classes of every sample
-  bool ema = true;       // the average of the weights, if the checkpoint has one
-  int threads = 0;       // worker threads per rank; 0: its share of the host's cores
+  TrainedRequest trained;  // all that they mean are averaged
+  std::string data;        // "": as in training
+  std::string split;       // "": the validation split of the training
+  bool guesses = false;    // keep the best classes of every sample
+  int threads = 0;         // worker threads per rank; 0: its share of the host's cores
 };
 
 struct EvaluationReport {

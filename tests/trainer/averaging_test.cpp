@@ -93,7 +93,7 @@ class AveragingTest : public testing::Test {
   }
   static Probabilities of_view(const std::string& transforms) {
     return probabilities_of(
-        evaluated({.source = late(), .overrides = {"data.evaluate=" + transforms}}));
+        evaluated({.trained = {.source = late(), .overrides = {"data.evaluate=" + transforms}}}));
   }
 
   static TemporaryFolder* folder_;
@@ -119,7 +119,7 @@ TEST_F(AveragingTest, CropsAreTorchvisions) {
     }
   }
   const auto with = [](const std::string& crops) {
-    return evaluated({.source = late(), .overrides = {"evaluation.crops=" + crops}});
+    return evaluated({.trained = {.source = late(), .overrides = {"evaluation.crops=" + crops}}});
   };
   const EvaluationReport ten = with("ten");
   EXPECT_EQ(ten.views, 10);
@@ -131,37 +131,38 @@ TEST_F(AveragingTest, CropsAreTorchvisions) {
 }
 
 TEST_F(AveragingTest, NetworksAreAveraged) {
-  const Probabilities first = probabilities_of(evaluated({.source = late()}));
-  const Probabilities second = probabilities_of(evaluated({.source = early()}));
+  const Probabilities first = probabilities_of(evaluated({.trained = {.source = late()}}));
+  const Probabilities second = probabilities_of(evaluated({.trained = {.source = early()}}));
   EXPECT_NE(first, second);
-  const EvaluationReport both = evaluated({.source = late(), .weights = {early()}});
+  const EvaluationReport both = evaluated({.trained = {.source = late(), .weights = {early()}}});
   expect_mean(both, {first, second});
   EXPECT_EQ(both.members[0].step, 12u);
   EXPECT_EQ(both.members[1].step, 6u);
   // The same from bare files, under the run's configuration.
-  const EvaluationReport files =
-      evaluated({.source = run() / "config.yaml",
-                 .weights = {late() / "model.safetensors", early() / "model.safetensors"}});
+  const EvaluationReport files = evaluated(
+      {.trained = {.source = run() / "config.yaml",
+                   .weights = {late() / "model.safetensors", early() / "model.safetensors"}}});
   expect_same(files, both);
-  expect_same(evaluated({.source = run(), .weights = {early() / "model.safetensors"}}), both);
+  expect_same(evaluated({.trained = {.source = run(), .weights = {early() / "model.safetensors"}}}),
+              both);
 }
 
 TEST_F(AveragingTest, NetworksMayDiffer) {
   train_run("deeper", "data", {"model.name=resnet20", "steps=6", "data.mean=[0.5]"});
   const EvaluationRequest mixed{
-      .source = late(), .weights = {run("deeper")}, .overrides = {"data.mean=[0.5]"}};
+      .trained = {.source = late(), .weights = {run("deeper")}, .overrides = {"data.mean=[0.5]"}}};
   const EvaluationReport both = evaluated(mixed);
-  expect_mean(both,
-              {probabilities_of(evaluated({.source = late(), .overrides = {"data.mean=[0.5]"}})),
-               probabilities_of(evaluated({.source = run("deeper")}))});
-  EXPECT_EQ(test::refusal({.source = late(), .weights = {run("deeper")}}),
+  expect_mean(both, {probabilities_of(evaluated(
+                         {.trained = {.source = late(), .overrides = {"data.mean=[0.5]"}}})),
+                     probabilities_of(evaluated({.trained = {.source = run("deeper")}}))});
+  EXPECT_EQ(test::refusal({.trained = {.source = late(), .weights = {run("deeper")}}}),
             "78 " + (run("deeper") / "checkpoints/step-00000006").string() +
                 ": prepares its images otherwise than " + late().string() + ": cannot be averaged");
 }
 
 TEST_F(AveragingTest, IsTheSameOnAnyRanks) {
   EvaluationRequest request{
-      .source = late(), .weights = {early()}, .overrides = {"evaluation.crops=ten"}};
+      .trained = {.source = late(), .weights = {early()}, .overrides = {"evaluation.crops=ten"}}};
   const EvaluationReport alone = evaluated(request);
   EXPECT_EQ(alone.result.averaged, 20);
   for (const int ranks : {1, 2, 3, 7}) {
@@ -174,7 +175,7 @@ TEST_F(AveragingTest, IsTheSameOnAnyRanks) {
 
 TEST_F(AveragingTest, TrainingEvaluatesTheSame) {
   const EvaluationResult trained = train_run("crops", "data", {"evaluation.crops=five", "steps=6"});
-  const EvaluationReport report = evaluated({.source = run("crops")});
+  const EvaluationReport report = evaluated({.trained = {.source = run("crops")}});
   EXPECT_EQ(report.views, 5);
   EXPECT_EQ(report.result.loss, trained.loss);
   EXPECT_EQ(report.result.confusion, trained.confusion);
@@ -182,7 +183,7 @@ TEST_F(AveragingTest, TrainingEvaluatesTheSame) {
 
 TEST_F(AveragingTest, RefusesWhatCannotBeAveraged) {
   const auto with = [](const std::vector<std::string>& overrides) {
-    return test::refusal({.source = late(), .overrides = overrides});
+    return test::refusal({.trained = {.source = late(), .overrides = overrides}});
   };
   EXPECT_EQ(with({"evaluation.crops=five", "data.evaluate=[]"}),
             "78 evaluation.crops: several crops take the place of a last center_crop, but "
@@ -199,10 +200,11 @@ TEST_F(AveragingTest, RefusesWhatCannotBeAveraged) {
   train_run("three", "three", {"steps=6", "data.mean=[0.5]", "data.std=[0.2]"});
   const std::vector<std::string> alike = {"data.mean=[0.5]", "data.std=[0.2]"};
   const std::string other =
-      test::refusal({.source = late(), .weights = {run("three")}, .overrides = alike});
+      test::refusal({.trained = {.source = late(), .weights = {run("three")}, .overrides = alike}});
   EXPECT_TRUE(other.ends_with("has 4 classes, expected the 3 of the training")) << other;
   const fs::path file = run("three") / "checkpoints/step-00000006/model.safetensors";
-  const std::string bare = test::refusal({.source = late(), .weights = {file}, .overrides = alike});
+  const std::string bare =
+      test::refusal({.trained = {.source = late(), .weights = {file}, .overrides = alike}});
   EXPECT_TRUE(bare.starts_with("65 " + file.string() + ": ")) << bare;
 }
 

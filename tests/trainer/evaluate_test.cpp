@@ -37,8 +37,8 @@ class EvaluateTest : public testing::Test {
 
   static fs::path run() { return folder_->path() / "run"; }
   static EvaluationRequest of_weights() {
-    return {.source = run() / "config.yaml",
-            .weights = {run() / "checkpoints" / "step-00000012" / "model.safetensors"},
+    return {.trained = {.source = run() / "config.yaml",
+                        .weights = {run() / "checkpoints" / "step-00000012" / "model.safetensors"}},
             .threads = 1};
   }
 
@@ -47,7 +47,7 @@ class EvaluateTest : public testing::Test {
 TemporaryFolder* EvaluateTest::folder_ = nullptr;
 
 TEST_F(EvaluateTest, AFileOfWeightsIsAsGoodAsItsCheckpoint) {
-  const EvaluationReport checkpoint = test::evaluated({.source = run(), .threads = 1});
+  const EvaluationReport checkpoint = test::evaluated({.trained = {.source = run()}, .threads = 1});
   const EvaluationReport file = test::evaluated(of_weights());
   EXPECT_EQ(file.result.loss, checkpoint.result.loss);
   EXPECT_EQ(file.result.confusion, checkpoint.result.confusion);
@@ -93,7 +93,7 @@ TEST_F(EvaluateTest, SamplesThatAreSkippedHaveNoGuesses) {
   test::copy_damaged(folder_->path() / "data", damaged);
   EvaluationRequest request = of_weights();
   request.guesses = true;
-  request.overrides = {"data.path=" + damaged.string(), "data.bad_samples=skip"};
+  request.trained.overrides = {"data.path=" + damaged.string(), "data.bad_samples=skip"};
   const EvaluationReport report = test::evaluated(request, 2);
   EXPECT_EQ(report.result.samples, 22u);
   EXPECT_EQ(report.result.guesses.at(7).label, -1);
@@ -105,28 +105,30 @@ TEST_F(EvaluateTest, SamplesThatAreSkippedHaveNoGuesses) {
 TEST_F(EvaluateTest, SettingsMayBeOverridden) {
   EvaluationRequest request = of_weights();
   const double before = test::evaluated(request).result.loss;
-  request.overrides = {"data.mean=[0.9]"};
+  request.trained.overrides = {"data.mean=[0.9]"};
   EXPECT_NE(test::evaluated(request).result.loss, before);
-  EvaluationRequest checkpoint{.source = run(), .overrides = request.overrides, .threads = 1};
+  EvaluationRequest checkpoint{.trained = {.source = run(), .overrides = request.trained.overrides},
+                               .threads = 1};
   EXPECT_EQ(test::evaluated(checkpoint).result.loss, test::evaluated(request).result.loss);
 }
 
 TEST_F(EvaluateTest, WeightsNeedToKnowTheirPixelsAndTheirModel) {
   EvaluationRequest request = of_weights();
-  request.overrides = {"data.mean=[]"};
+  request.trained.overrides = {"data.mean=[]"};
   EXPECT_EQ(test::refusal(request),
             fmt::format("78 {}: data.mean and data.std: missing, expected those that {} was "
                         "trained with",
-                        request.source.string(), request.weights[0].string()));
-  request.overrides = {"model.name=resnet20"};
-  EXPECT_TRUE(test::refusal(request).starts_with("65 " + request.weights[0].string() +
+                        request.trained.source.string(), request.trained.weights[0].string()));
+  request.trained.overrides = {"model.name=resnet20"};
+  EXPECT_TRUE(test::refusal(request).starts_with("65 " + request.trained.weights[0].string() +
                                                  ": does not fit this model; "))
       << test::refusal(request);
-  request.overrides = {"model.classes=5"};
+  request.trained.overrides = {"model.classes=5"};
   EXPECT_TRUE(test::refusal(request).ends_with("has 4 classes, expected the 5 of the model"))
       << test::refusal(request);
-  EXPECT_TRUE(test::refusal({.source = request.source}).ends_with("say which weights to take"))
-      << test::refusal({.source = request.source});
+  EXPECT_TRUE(test::refusal({.trained = {.source = request.trained.source}})
+                  .ends_with("say which weights to take"))
+      << test::refusal({.trained = {.source = request.trained.source}});
 }
 
 }  // namespace

@@ -121,11 +121,11 @@ TEST_F(Features, SayWhatTheyAre) {
 }
 
 TEST_F(Features, AreAsGoodForTheLayersBehindAsImagesForTheWhole) {
-  const EvaluationReport whole = test::evaluated({.source = path("whole")});
+  const EvaluationReport whole = test::evaluated({.trained = {.source = path("whole")}});
   const EvaluationReport part =
-      test::evaluated({.source = path("whole") / "config.yaml",
-                       .weights = {weights_of_head()},
-                       .overrides = {"data.path=" + path("features").string()}});
+      test::evaluated({.trained = {.source = path("whole") / "config.yaml",
+                                   .weights = {weights_of_head()},
+                                   .overrides = {"data.path=" + path("features").string()}}});
   EXPECT_EQ(part.result.confusion, whole.result.confusion);
   EXPECT_NEAR(part.result.loss, whole.result.loss, 1e-6);
 }
@@ -155,17 +155,18 @@ TEST_F(Features, TrainTheLayersBehindThemAlikeOnAnyRanks) {
     train_on(ranks, head(name));
     EXPECT_EQ(find_checkpoint(path(name)).model.identity().sha256, alone.model.identity().sha256);
   }
-  EXPECT_GT(test::evaluated({.source = path("head1")}).result.top1, 23u / 4);
+  EXPECT_GT(test::evaluated({.trained = {.source = path("head1")}}).result.top1, 23u / 4);
 }
 
 TEST_F(Features, AndTheHeadTrainedOnThemMakeANetworkAgain) {
   train_on(1, head("headed"));
-  const EvaluationReport on_features = test::evaluated({.source = path("headed")});
+  const EvaluationReport on_features = test::evaluated({.trained = {.source = path("headed")}});
   const EvaluationReport on_images =
-      test::evaluated({.source = path("whole"), .head = path("headed")});
+      test::evaluated({.trained = {.source = path("whole"), .head = path("headed")}});
   EXPECT_EQ(on_images.result.confusion, on_features.result.confusion);
   EXPECT_NEAR(on_images.result.loss, on_features.result.loss, 1e-6);
-  EXPECT_NE(on_images.result.loss, test::evaluated({.source = path("whole")}).result.loss);
+  EXPECT_NE(on_images.result.loss,
+            test::evaluated({.trained = {.source = path("whole")}}).result.loss);
 
   const std::vector<std::string> from_both = {"init.weights=" + path("whole").string(),
                                               "init.head=" + path("headed").string(), "steps=1",
@@ -189,13 +190,13 @@ TEST_F(Features, NeedAHeadThatFits) {
     return refusal_of(code, [&] { test::evaluated(request); });
   };
   write_safetensors(path("other.safetensors"), {}, {});
-  expect_holds(
-      error_of(ExitCode::data, {.source = path("whole"), .head = path("other.safetensors")}),
-      {"other.safetensors: has no parameter of this model"});
-  expect_holds(
-      error_of(ExitCode::usage,
-               {.source = path("whole"), .weights = {path("whole")}, .head = path("whole")}),
-      {"is the head of one network, found 2"});
+  expect_holds(error_of(ExitCode::data,
+                        {.trained = {.source = path("whole"), .head = path("other.safetensors")}}),
+               {"other.safetensors: has no parameter of this model"});
+  expect_holds(error_of(ExitCode::usage, {.trained = {.source = path("whole"),
+                                                      .weights = {path("whole")},
+                                                      .head = path("whole")}}),
+               {"is the head of one network, found 2"});
   expect_holds(refusal_of(ExitCode::config, [] { config("none", {"init.head=somewhere"}); }),
                {"init.weights: missing"});
 }

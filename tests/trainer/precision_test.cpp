@@ -72,7 +72,7 @@ TEST_F(PrecisionTest, OneSeedGivesOneResultOnAnyRanks) {
 TEST_F(PrecisionTest, EvaluationComputesAsTrainingDid) {
   const TrainingOutcome trained = train_on(2, config("trained", "bf16"));
   test::on_ranks(3, [&](Communicator& communicator) {
-    const auto report = evaluate({.source = folder_.path() / "trained"}, communicator);
+    const auto report = evaluate({.trained = {.source = folder_.path() / "trained"}}, communicator);
     EXPECT_EQ(report.result.loss, trained.evaluation->loss);
   });
 }

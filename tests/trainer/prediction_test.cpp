@@ -63,11 +63,8 @@ class PredictionTest : public testing::Test {
 
   // The same images in the same order, with the same probabilities by class.
   static void expect_like_evaluation(const PredictionRequest& request) {
-    const EvaluationReport report = test::evaluated({.source = request.trained.source,
-                                                     .weights = request.trained.weights,
-                                                     .overrides = request.trained.overrides,
-                                                     .guesses = true,
-                                                     .threads = 1});
+    const EvaluationReport report =
+        test::evaluated({.trained = request.trained, .guesses = true, .threads = 1});
     const std::vector<Prediction> predictions = predict(request);
     ASSERT_EQ(predictions.size(), std::size_t{samples});
     for (int i = 0; i < samples; ++i) {

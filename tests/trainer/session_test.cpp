@@ -166,10 +166,11 @@ TEST_F(SessionTest, MomentsAndAverageSurviveStoppingAndResumingOnOtherRanks) {
 TEST_F(SessionTest, EvaluatesTheAverageOfWeights) {
   const TrainingOutcome trained = train_on(2, config("averaged", lamb_with_average));
   test::on_ranks(1, [&](Communicator& communicator) {
-    const auto report = evaluate({.source = run_folder("averaged")}, communicator);
+    const auto report = evaluate({.trained = {.source = run_folder("averaged")}}, communicator);
     EXPECT_TRUE(report.members[0].ema);
     EXPECT_TRUE(report.result == *trained.evaluation);
-    const auto raw = evaluate({.source = run_folder("averaged"), .ema = false}, communicator);
+    const auto raw =
+        evaluate({.trained = {.source = run_folder("averaged"), .ema = false}}, communicator);
     EXPECT_FALSE(raw.members[0].ema);
     EXPECT_NE(raw.result.loss, report.result.loss);
   });
@@ -190,8 +191,8 @@ TEST_F(SessionTest, EvaluationIsTheSameOnAnyRanks) {
   for (const int ranks : {1, 2, 3}) {
     for (const int threads : {1, 2}) {
       test::on_ranks(ranks, [&](Communicator& communicator) {
-        const EvaluationReport report =
-            evaluate({.source = run_folder("evaluated"), .threads = threads}, communicator);
+        const EvaluationReport report = evaluate(
+            {.trained = {.source = run_folder("evaluated")}, .threads = threads}, communicator);
         EXPECT_TRUE(report.result == *trained.evaluation) << ranks << " ranks";
         EXPECT_EQ(report.members[0].step, 12u);
         std::uint64_t all = 0;

@@ -6,6 +6,7 @@
 
 #include "ops/core/file.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/trained_words.h"
 #include "trainer/session.h"
 #include "trainer/together.h"
 
@@ -62,31 +63,19 @@ std::string as_text(const EvaluationReport& report) {
 
 ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator) {
   EvaluationRequest request;
-  std::string source, head, crops, confusion, predictions;
-  std::vector<std::string> weights;
+  TrainedWords trained;
+  std::string confusion, predictions;
   bool json = false;
-  bool raw = false;
   Options options(
       "convoy evaluate RUN_FOLDER|CHECKPOINT|CONFIG [options]",
       "Evaluates a checkpoint, or a file of weights from anywhere under a configuration\n"
       "that names its model and prepares its images: every sample of the split once,\n"
       "alone or on all ranks of mpirun or srun, with the same figures for any number\n"
       "of them.");
+  trained.add_source(options);
+  trained.add_networks(options);
+  trained.add_settings(options);
   options
-      .word("RUN_FOLDER|CHECKPOINT|CONFIG", source,
-            "a run's newest checkpoint, or one of them; with --weights a configuration")
-      .add("weights FILE|FOLDER", boost::program_options::value(&weights),
-           "safetensors file, run or checkpoint to evaluate; may be repeated: the mean of all "
-           "probabilities counts, of the first argument's too where it is no configuration")
-      .add(
-          "head FILE|FOLDER", boost::program_options::value(&head),
-          "of the layers behind features, in the place of those of the weights: a run on features, "
-          "one of its checkpoints, or a safetensors file")
-      .add("crops KIND", boost::program_options::value(&crops),
-           "views of each image whose probabilities are averaged: one, flip, five or ten "
-           "(evaluation.crops of the configuration)")
-      .add("set KEY=VALUE", boost::program_options::value(&request.overrides),
-           "override a setting of the configuration; may be repeated")
       .add("data DIR", boost::program_options::value(&request.data),
            "data set (default: the run's)")
       .add("split NAME", boost::program_options::value(&request.split),
@@ -96,19 +85,14 @@ ExitCode evaluate_command(const Arguments& arguments, Communicator& communicator
       .add("predictions FILE", boost::program_options::value(&predictions),
            "also write the five best classes of each sample and their logits to this file, as "
            "tab-separated text")
-      .flag("no-ema", raw, "the weights themselves, where the run kept their average")
       .flag("json", json, "print one JSON object instead of text")
       .add("threads N", option(request.threads), "per rank; 0: its share of the cores");
   bool wanted = false;
   together(communicator, [&] { wanted = options.parse(arguments, communicator.rank() != 0); });
   if (!wanted) return ExitCode::done;
 
-  request.source = source;
-  request.weights.assign(weights.begin(), weights.end());
-  request.head = head;
-  if (!crops.empty()) request.overrides.push_back("evaluation.crops=" + crops);
+  request.trained = trained.request();
   request.guesses = !predictions.empty();
-  request.ema = !raw;
   const EvaluationReport report = evaluate(request, communicator);
   by_root(communicator, [&] {
     std::cout << (json ? as_json(report) : as_text(report)) << std::flush;

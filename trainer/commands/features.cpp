@@ -5,6 +5,7 @@
 
 #include "ops/core/log.h"
 #include "trainer/commands/commands.h"
+#include "trainer/commands/trained_words.h"
 #include "trainer/together.h"
 
 namespace convoy {
@@ -24,35 +25,30 @@ void say(const FeatureReport& report, const FeatureRequest& request, double seco
 
 ExitCode features_command(const Arguments& arguments, Communicator& communicator) {
   FeatureRequest request;
-  std::string source, weights, out;
-  bool raw = false;
+  TrainedWords trained;
+  std::string weights, out;
   Options options("convoy features RUN_FOLDER|CHECKPOINT|CONFIG --out DIR [options]",
                   "Computes what a layer makes of each image of a split, alone or on all ranks of\n"
                   "mpirun or srun, and keeps it as a split of a data set of features: float32, in\n"
                   "shards as of images. `convoy train` on that data set trains the layers behind\n"
                   "it. Started again after a kill, it goes on with the shards that are missing.");
-  options
-      .word("RUN_FOLDER|CHECKPOINT|CONFIG", source,
-            "a run's newest checkpoint, or one of them; with --weights a configuration")
-      .add("out DIR", required_option(out), "folder of the data set; splits are added to it")
+  trained.add_source(options);
+  options.add("out DIR", required_option(out), "folder of the data set; splits are added to it")
       .add("weights FILE|FOLDER", boost::program_options::value(&weights),
            "safetensors file, run or checkpoint of the network that CONFIG names")
       .add("layer NAME", boost::program_options::value(&request.layer),
            "as `convoy inspect` calls it (default: what the last layer with parameters reads)")
-      .add("set KEY=VALUE", boost::program_options::value(&request.trained.overrides),
-           "override a setting of the configuration; may be repeated")
       .add("data DIR", boost::program_options::value(&request.data),
            "data set of the images (default: the run's)")
       .add("split NAME", option(request.split), "split of both data sets")
-      .flag("no-ema", raw, "the weights themselves, where the run kept their average")
       .add("threads N", option(request.threads), "per rank; 0: its share of the cores");
+  trained.add_settings(options);
   bool wanted = false;
   together(communicator, [&] { wanted = options.parse(arguments, communicator.rank() != 0); });
   if (!wanted) return ExitCode::done;
 
-  request.trained.source = source;
+  request.trained = trained.request();
   if (!weights.empty()) request.trained.weights = {weights};
-  request.trained.ema = !raw;
   request.output = out;
   communicator.set_deadline(std::chrono::hours(24));  // ranks wait for the slowest one's shards
   const auto start = Clock::now();
