@@ -18,6 +18,8 @@ Value output_of(const Graph& graph, const std::string& layer) {
   const auto node = std::ranges::find(graph.nodes(), layer, &Node::name);
   require(node != graph.nodes().end(), ExitCode::config, layer,
           "is no layer of this network: `convoy inspect` of its configuration lists them");
+  require(!is_loss(node->op), ExitCode::config, layer,
+          "is a loss, expected a layer in front of it");
   return node->output;
 }
 

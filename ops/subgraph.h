@@ -7,7 +7,7 @@
 
 namespace convoy {
 
-// The output of the node `layer`. Error(config) if there is none.
+// The output of the node `layer`. Error(config) if there is none, or it is a loss.
 Value output_of(const Graph& graph, const std::string& layer);
 
 // What follows `layer`, as a network whose input is that layer's output, [N, C, H, W], or

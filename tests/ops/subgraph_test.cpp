@@ -141,6 +141,7 @@ TEST(PartBehind, NeedsALayerThatAllPassesThrough) {
             "follows depends on");
   expect_holds(error_of("relu5"), {"add6 reads what comes before it too"});
   expect_holds(error_of("fc"), {"is followed by no parameters"});
+  expect_holds(error_of("loss"), {"loss: is a loss"});
   expect_holds(error_of("conv9"), {"conv9: is no layer of this network"});
 }
 

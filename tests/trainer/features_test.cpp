@@ -245,6 +245,7 @@ TEST_F(Features, OfWhatCannotBeAreAnError) {
     return refusal_of(code, [&] { compute(request); });
   };
   expect_holds(error_of(ExitCode::config, {.layer = "layer9"}), {"layer9: is no layer"});
+  expect_holds(error_of(ExitCode::config, {.layer = "loss"}), {"loss: is a loss"});
   expect_holds(error_of(ExitCode::data, {.data = path("features").string()}),
                {"is features already"});
   expect_holds(error_of(ExitCode::data, {.split = "test"}), {"no split \"test\""});

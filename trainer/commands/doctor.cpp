@@ -9,7 +9,7 @@
 #include "cluster/environment.h"
 #include "data/dataset.h"
 #include "data/manifest.h"
-#include "ops/core/log.h"
+#include "ops/core/check.h"
 #include "trainer/commands/commands.h"
 #include "trainer/config.h"
 #include "trainer/setup.h"
@@ -113,7 +113,11 @@ ExitCode doctor_command(const Arguments& arguments, Communicator& communicator) 
       .add("seconds S", option(seconds), "of each of the four measurements")
       .flag("json", json, "print one JSON object instead of text");
   bool wanted = false;
-  together(communicator, [&] { wanted = options.parse(arguments, communicator.rank() != 0); });
+  together(communicator, [&] {
+    wanted = options.parse(arguments, communicator.rank() != 0);
+    require(seconds > 0 && seconds <= 3600, ExitCode::usage, "convoy doctor",
+            "{} seconds, expected more than 0, at most 3600", seconds);
+  });
   if (!wanted) return ExitCode::done;
 
   if (!data.empty()) check_data(data, communicator);
