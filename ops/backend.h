@@ -22,7 +22,8 @@ struct KernelRequest {
   // Layouts of the masters where they are already decided (a second plan over the same parameters,
   // or weights read from a file); empty: the kernel chooses, by its weight gradient.
   std::span<const TensorDesc> parameters;
-  bool source_gradient = true;  // false for the first layer: nobody wants its diff_src
+  bool source_gradient = true;      // false for the first layer: nobody wants its diff_src
+  bool parameter_gradients = true;  // false where all parameters are frozen
 };
 
 class Backend {

@@ -176,7 +176,8 @@ std::unique_ptr<Kernel> make_kernel(const Plan& plan, std::size_t s) {
                                        .mode = step.mode,
                                        .src = entry.offered,
                                        .parameters = masters,
-                                       .source_gradient = entry.source_gradient});
+                                       .source_gradient = entry.source_gradient,
+                                       .parameter_gradients = entry.parameter_gradients});
 }
 
 }  // namespace

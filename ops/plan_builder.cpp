@@ -37,8 +37,8 @@ int PlanBuilder::add_tensor(const TensorDesc& desc, bool needs_gradient) {
   return static_cast<int>(tensors.size()) - 1;
 }
 
-bool PlanBuilder::trainable(int step) const {
-  return std::ranges::any_of(steps[step].parameters, [&](int index) {
+bool PlanBuilder::trainable(const std::vector<int>& parameters) const {
+  return std::ranges::any_of(parameters, [&](int index) {
     return !is_statistic(graph_.parameters()[index].role) && !frozen(index);
   });
 }
@@ -80,12 +80,14 @@ void PlanBuilder::make_step(const FusedStep& fused) {
       given.push_back(plain_desc(graph_.parameters()[index].shape));
     }
   }
+  const bool parameter_gradients = training_ && trainable(fused.parameters);
   const KernelSpec spec = backend_
                               .make(fused.op, {.place = fused.name,
                                                .mode = fused.mode,
                                                .src = offered,
                                                .parameters = given,
-                                               .source_gradient = source_gradient})
+                                               .source_gradient = source_gradient,
+                                               .parameter_gradients = parameter_gradients})
                               ->spec();
   for (std::size_t i = 0; i < inputs.size(); ++i)
     inputs[i] = in_layout(inputs[i], spec.src[i], fused.name);
@@ -99,7 +101,8 @@ void PlanBuilder::make_step(const FusedStep& fused) {
   ScheduledStep entry;
   entry.offered = std::move(offered);
   entry.source_gradient = source_gradient;
-  entry.has_backward = source_gradient || (training_ && trainable(step));
+  entry.parameter_gradients = parameter_gradients;
+  entry.has_backward = source_gradient || parameter_gradients;
   scheduled.push_back(std::move(entry));
   steps[step].output = of_value_[fused.output.id] =
       add_tensor(spec.dst, scheduled[step].has_backward);
@@ -148,7 +151,7 @@ ParameterArena PlanBuilder::place_parameters() {
   }
   arena.statistics_end = end;
   for (int step = steps_count(); step-- > 0;) {
-    if (!trainable(step)) continue;
+    if (!trainable(steps[step].parameters)) continue;
     for (const int index : steps[step].parameters) {
       if (!is_statistic(placed[index].role)) place(index);
     }

@@ -80,7 +80,7 @@ class PlanBuilder {
   bool frozen(int parameter) const {
     return !options_.frozen.empty() && options_.frozen[parameter];
   }
-  bool trainable(int step) const;
+  bool trainable(const std::vector<int>& parameters) const;  // any of them
   enum class Run { first, again };
   void place_forward(int step, Run run);
   int stored(int tensor, int reader, Run run) const;

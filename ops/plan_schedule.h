@@ -36,6 +36,7 @@ struct ScheduledStep {
   bool reorder = false;             // a change of layout; no op
   std::vector<TensorDesc> offered;  // the inputs' descriptions as the kernel was asked with them
   bool source_gradient = false;
+  bool parameter_gradients = false;
   bool has_backward = false;
   std::array<Place, KernelBuffers::max_inputs> src = all_nowhere();
   Place dst = nowhere;

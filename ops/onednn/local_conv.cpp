@@ -27,7 +27,7 @@ class LocalConvKernel : public Kernel {
     spec_.prepared_backward.resize(spec_.parameters.size());
     spec_.scratchpad =
         static_cast<std::size_t>(max_rows() * (2 * window_ + channels())) * sizeof(float);
-    spec_.backward_reads_src = true;
+    spec_.backward_reads_src = request.parameter_gradients;
     spec_.algorithm = "im2col";
   }
 

@@ -17,7 +17,7 @@ WeightedKernel::WeightedKernel(const KernelRequest& request, Context& context, D
   if (masters_given_) spec_.parameters.assign(request.parameters.begin(), request.parameters.end());
   spec_.prepared.resize(parameters.size());
   spec_.prepared_backward.resize(parameters.size());
-  spec_.backward_reads_src = true;
+  spec_.backward_reads_src = request.parameter_gradients;
 }
 
 void WeightedKernel::prepare_if_other(const MemoryDesc& wanted, TensorDesc& prepared) {

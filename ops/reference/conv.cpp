@@ -19,7 +19,7 @@ class ConvKernel : public PlainKernel {
     const std::int64_t largest = std::max(
         {src_shape().elements(), dst_shape().elements(), spec_.parameters[0].shape.elements()});
     spec_.scratchpad = static_cast<std::size_t>(largest) * sizeof(double);
-    spec_.backward_reads_src = true;
+    spec_.backward_reads_src = request.parameter_gradients;
     spec_.backward_reads_dst = op.relu;
     spec_.sums_diff_dst = true;
     require(request.mode == Mode::inference || (!op.norm && !op.add && std::isinf(op.relu_cap)),

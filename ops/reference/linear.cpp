@@ -10,7 +10,7 @@ namespace {
 class LinearKernel : public PlainKernel {
  public:
   LinearKernel(const Linear& op, const KernelRequest& request) : PlainKernel(op, request), op_(op) {
-    spec_.backward_reads_src = true;
+    spec_.backward_reads_src = request.parameter_gradients;
     spec_.backward_reads_dst = op.relu;
     spec_.sums_diff_dst = true;
   }

@@ -16,7 +16,7 @@ class LocalConvKernel : public PlainKernel {
     const std::int64_t largest = std::max(
         {src_shape().elements(), dst_shape().elements(), spec_.parameters[0].shape.elements()});
     spec_.scratchpad = static_cast<std::size_t>(largest) * sizeof(double);
-    spec_.backward_reads_src = true;
+    spec_.backward_reads_src = request.parameter_gradients;
   }
 
   void forward(const StepArgs&) override {

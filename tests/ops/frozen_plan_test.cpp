@@ -79,6 +79,28 @@ TEST_P(FrozenPlan, EndsBackwardBehindWhatIsFrozen) {
   }
 }
 
+// Only a weight gradient reads what a convolution was given.
+TEST_P(FrozenPlan, ForgetsWhatFrozenConvolutionsWereGiven) {
+  Graph graph({rows, 3, 9, 9});
+  Value x = graph.input();
+  std::set<std::string> convolutions;
+  for (const int i : {0, 1, 2, 3, 4, 5}) {
+    const std::string name = "conv" + std::to_string(i);
+    x = conv2d(graph, name, x, {.out_channels = 16, .pad = 1});
+    if (i > 0) convolutions.insert(name);
+  }
+  softmax_loss(graph, "loss",
+               linear(graph, "fc", flatten(graph, "flatten", x), {.out_features = classes}));
+  const PlanOptions options{.fuse = GetParam().fuse};
+  const PlanOptions frozen_options{.fuse = options.fuse, .frozen = frozen(convolutions, graph)};
+  const auto backend = make_backend(GetParam().backend);
+  const std::size_t map = rows * 16 * 9 * 9 * sizeof(float);
+  EXPECT_LE(Plan(graph, *backend, frozen_options).activation_bytes() + 4 * map,
+            Plan(graph, *backend, options).activation_bytes());
+  expect_equal(Trial(GetParam().backend, frozen_options, graph).step(),
+               Trial("reference", {.fuse = false, .frozen = frozen_options.frozen}, graph).step());
+}
+
 TEST_P(FrozenPlan, RecomputingChangesNothing) {
   const StepResult expected = trial({"conv1", "bn1"}).step();
   Trial recomputing = trial({"conv1", "bn1"}, true);

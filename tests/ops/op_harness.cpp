@@ -95,7 +95,8 @@ void OpHarness::make_kernel() {
                         .mode = variant_.mode,
                         .src = offered,
                         .parameters = masters,
-                        .source_gradient = variant_.source_gradient};
+                        .source_gradient = variant_.source_gradient,
+                        .parameter_gradients = variant_.parameter_gradients};
   if (variant_.masters_of_training) {
     masters = training_masters(offered);
     request.parameters = masters;
@@ -282,9 +283,27 @@ OpOutputs OpHarness::outputs() const {
 OpOutputs OpHarness::run(const OpInputs& inputs) {
   load(inputs);
   forward();
-  if (scratchpad_.number >= 0) memory_.poison(scratchpad_.number);  // it lives within one call
-  if (variant_.mode == Mode::training) backward();
+  done_by_forward_ = changed_sources();
+  if (variant_.mode == Mode::inference) return outputs();
+  // Gone by the time of backward: what lives within one call, and what the spec does not ask for.
+  if (scratchpad_.number >= 0) memory_.poison(scratchpad_.number);
+  std::vector<std::size_t> gone;
+  for (std::size_t i = spec().backward_reads_src ? 1 : 0; i < src_.size(); ++i) {
+    if (src_[i].number != dst_.number) gone.push_back(i);
+  }
+  for (const std::size_t i : gone) memory_.poison(src_[i].number);
+  backward();
+  for (const std::size_t i : gone) write(src_[i], inputs_[i]);
   return outputs();
+}
+
+std::string OpHarness::changed_sources() const {
+  for (std::size_t i = 0; i < src_.size(); ++i) {
+    if (src_[i].number != dst_.number && read(src_[i]) != inputs_[i]) {
+      return "changed src" + std::to_string(i);
+    }
+  }
+  return "";
 }
 
 bool OpHarness::padding_is_zero(const Block& block) const {
@@ -297,11 +316,8 @@ bool OpHarness::padding_is_zero(const Block& block) const {
 
 std::string OpHarness::misdeeds() const {
   if (const std::string where = memory_.trampled(); !where.empty()) return "wrote " + where;
-  for (std::size_t i = 0; i < src_.size(); ++i) {
-    if (src_[i].number != dst_.number && read(src_[i]) != inputs_[i]) {
-      return "changed src" + std::to_string(i);
-    }
-  }
+  if (!done_by_forward_.empty()) return done_by_forward_;
+  if (const std::string what = changed_sources(); !what.empty()) return what;
   for (std::size_t i = 0; i < masters_.size(); ++i) {
     if (read(masters_[i]) != inputs_[src_.size() + i]) return "changed " + parameters_[i].name;
   }

@@ -92,6 +92,7 @@ class OpHarness {
   void write(const Block& block, const std::vector<float>& plain) const;
   std::vector<float> read(const Block& block) const;
   bool padding_is_zero(const Block& block) const;
+  std::string changed_sources() const;
 
   Backend& backend_;
   Op op_;
@@ -107,6 +108,7 @@ class OpHarness {
   std::vector<float> soft_labels_;
   StepArgs args_;
   std::vector<std::vector<float>> inputs_;  // as loaded: sources that stay, then masters
+  std::string done_by_forward_;             // of misdeeds
 };
 
 }  // namespace convoy::test
