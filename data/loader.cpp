@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/image.h"
+#include "data/timed_image.h"
 #include "ops/core/arena.h"
 #include "ops/core/check.h"
 #include "ops/core/log.h"
@@ -41,6 +41,8 @@ struct Work {
   Place* place;
   int first_row;
   int rows;
+  bool traced;  // from its begin
+  Track::Clock::time_point begin;
 };
 
 // What a thread works with.
@@ -50,31 +52,13 @@ struct Scratch {
   PixelsInMemory raw{{}};
   TransformScratch transform;
   StageClock clock;
-  LoaderTimes times;  // not yet handed over
+  LoaderTimes times;       // not yet handed over
+  Track* track = nullptr;  // of what the thread does; guarded as all that threads share
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
-
-// An image whose decoding is timed apart from what is done with its pixels.
-class TimedImage : public ImageSource {
- public:
-  TimedImage(ImageSource& image, StageClock& clock, LoaderTimes& times)
-      : image_(image), clock_(clock), times_(times) {}
-  ImageInfo info() const override { return image_.info(); }
-  PixelView read(const Rect& part) override {
-    clock_.mark(times_.transform);
-    const PixelView view = image_.read(part);
-    clock_.mark(times_.decode);
-    return view;
-  }
-
- private:
-  ImageSource& image_;
-  StageClock& clock_;
-  LoaderTimes& times_;
-};
 
 // The image that a sample's bytes hold.
 ImageSource& source_of(const Sample& sample, std::span<const std::byte> bytes, Scratch& scratch) {
@@ -141,7 +125,7 @@ struct Loader::State {
   }
 
   void work(std::stop_token stop, Scratch& own);
-  bool take(std::stop_token stop, Work& work);
+  bool take(std::stop_token stop, Work& work, const Scratch& own);
   void fill(const Work& work, Scratch& own);
   void fill_row(Place& place, int row, Scratch& own);
   void load(Place& place, int row, const RowKey& key, Scratch& own);
@@ -201,16 +185,15 @@ void Loader::State::open(Place& place, std::uint64_t slot) {
 void Loader::State::work(std::stop_token stop, Scratch& own) {
   set_log_rank(speaker.rank, speaker.ranks);
   Work work{};
-  while (take(stop, work)) {
-    const auto start = std::chrono::steady_clock::now();
+  while (take(stop, work, own)) {
     fill(work, own);
-    own.times.busy += seconds_since(start);
+    own.times.busy += seconds_since(work.begin);
     finish(work, own);
   }
 }
 
 // Waits for rows to make; false when there will be none.
-bool Loader::State::take(std::stop_token stop, Work& work) {
+bool Loader::State::take(std::stop_token stop, Work& work, const Scratch& own) {
   std::unique_lock lock(mutex);
   const auto available = [&] {
     return error || next_slot >= options.end_slot || place_of(next_slot).slot == next_slot;
@@ -219,7 +202,11 @@ bool Loader::State::take(std::stop_token stop, Work& work) {
   if (error || next_slot >= options.end_slot) return false;
   Place& place = place_of(next_slot);
   const int share = std::clamp(options.rows / options.threads, 1, max_rows_at_once);
-  work = {&place, place.rows_taken, std::min(share, filled_rows - place.rows_taken)};
+  work = {.place = &place,
+          .first_row = place.rows_taken,
+          .rows = std::min(share, filled_rows - place.rows_taken),
+          .traced = own.track != nullptr,
+          .begin = Track::Clock::now()};
   place.rows_taken += work.rows;
   ++busy;
   if (place.rows_taken == filled_rows) ++next_slot;
@@ -316,6 +303,9 @@ void Loader::State::finish(const Work& work, Scratch& own) {
     lock.lock();
   }
   times.add(std::exchange(own.times, {}));
+  if (work.traced && own.track) {
+    own.track->add({"load images", "loader", work.begin, Track::Clock::now()});
+  }
   --busy;
   if (full) place.state = Place::State::ready;
   if (error || place.state == Place::State::ready) slot_changed.notify_all();
@@ -383,6 +373,13 @@ void Loader::release(const Batch& batch) {
 LoaderTimes Loader::take_times() {
   const std::lock_guard lock(state_->mutex);
   return std::exchange(state_->times, {});
+}
+
+void Loader::trace(std::span<Track> tracks) {
+  const std::lock_guard lock(state_->mutex);
+  for (std::size_t thread = 0; thread < state_->scratch.size(); ++thread) {
+    state_->scratch[thread].track = tracks.empty() ? nullptr : &tracks[thread];
+  }
 }
 
 Loader::Memory Loader::memory() const {

@@ -16,6 +16,7 @@
 #include "data/loader_times.h"
 #include "data/mix.h"
 #include "data/transform.h"
+#include "ops/core/trace.h"
 
 namespace convoy {
 
@@ -98,6 +99,9 @@ class Loader : public BatchSource {
   double take_wait_seconds() override { return take_times().wait; }
   // Since the last call.
   LoaderTimes take_times();
+  // From now on adds what each thread does to a track of its own, one for each of memory().threads;
+  // to none, where `tracks` is empty. The tracks must outlive that.
+  void trace(std::span<Track> tracks);
 
  private:
   struct State;

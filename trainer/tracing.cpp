@@ -25,18 +25,24 @@ void Tracing::finish() {
 }
 
 void Tracing::begin() {
+  const int loaders = parts_.loader.memory().threads;
   for (int worker = 0; worker < parts_.workers; ++worker) {
     tracks_.emplace_back(fmt::format("worker {}", worker), most_spans);
+  }
+  for (int loader = 0; loader < loaders; ++loader) {
+    tracks_.emplace_back(fmt::format("loader {}", loader), most_spans);
   }
   tracks_.emplace_back("communication", most_spans);
   parts_.communicator.barrier();  // so that the ranks' times begin alike
   start_ = Track::Clock::now();
-  parts_.lanes.trace(std::span(tracks_).first(static_cast<std::size_t>(parts_.workers)));
+  parts_.lanes.trace(std::span(tracks_).first(parts_.workers));
+  parts_.loader.trace(std::span(tracks_).subspan(parts_.workers, loaders));
   parts_.reducer.trace(&tracks_.back());
 }
 
 void Tracing::end() {
   parts_.lanes.trace({});
+  parts_.loader.trace({});
   parts_.reducer.trace(nullptr);
   std::size_t lost = 0;
   for (const Track& track : tracks_) lost += track.lost();

@@ -1,7 +1,7 @@
 // Tracing: takes a trace of some steps of a run, on all ranks, and writes it to the run folder as
 // trace.json. On worker threads, the waits for images, the lanes and the layers in forward and
 // backward; on the first one also the wait for sums and the update; on the communication thread the
-// sums of buckets.
+// sums of buckets; on loader threads the making of images, ahead of the steps that want them.
 #pragma once
 
 #include <cstdint>
@@ -11,6 +11,7 @@
 
 #include "cluster/communicator.h"
 #include "cluster/reducer.h"
+#include "data/loader.h"
 #include "ops/core/trace.h"
 #include "trainer/config.h"
 #include "trainer/lane_workers.h"
@@ -24,6 +25,7 @@ class Tracing {
     Communicator& communicator;
     LaneWorkers& lanes;
     Reducer& reducer;
+    Loader& loader;
     int workers = 1;
     std::filesystem::path folder;  // of the run
   };
@@ -43,7 +45,7 @@ class Tracing {
   void end();
 
   Parts parts_;
-  std::vector<Track> tracks_;  // by worker, then the communication thread's
+  std::vector<Track> tracks_;  // by worker, by loader thread, then the communication thread's
   Track::Clock::time_point start_;
 };
 

@@ -30,6 +30,7 @@ Training::Training(const Parts& parts, Progress progress)
                                   .communicator = parts_.communicator,
                                   .lanes = parts_.lanes,
                                   .reducer = parts_.reducer,
+                                  .loader = parts_.loader,
                                   .workers = parts_.pool.workers(),
                                   .folder = parts_.config.run_folder});
 }

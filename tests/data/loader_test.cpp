@@ -202,6 +202,28 @@ TEST_F(LoaderTest, WaitingIsCounted) {
   loader.release(batch);
 }
 
+// What begins after a slot is released, a track that was given before has to hold.
+TEST_F(LoaderTest, TracesWhatItsThreadsDo) {
+  Loader loader(dataset_, pipeline(), options(2), row_key);
+  std::vector<Track> tracks;
+  for (const int thread : {0, 1}) tracks.emplace_back(std::to_string(thread), 100);
+  loader.trace(tracks);
+  digests(loader, 0, 15);
+  loader.trace({});
+  std::size_t spans = 0;
+  for (const Track& track : tracks) {
+    spans += track.spans().size();
+    Track::Clock::time_point free{};
+    for (const Track::Span& span : track.spans()) {
+      EXPECT_GE(span.begin, free);
+      EXPECT_GE(span.end, span.begin);
+      free = span.end;
+    }
+  }
+  EXPECT_GE(spans, 22u);  // slots 4 to 14, three rows at a time
+  EXPECT_LE(spans, 30u);
+}
+
 TEST_F(LoaderTest, TellsWhereItsTimeGoesAndWhatItTakes) {
   LoaderOptions some = options(2);
   std::atomic<std::uint64_t> begun{0};

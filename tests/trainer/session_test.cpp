@@ -236,7 +236,11 @@ TEST_F(SessionTest, TracesStepsThatItIsAskedFor) {
     EXPECT_TRUE(bytes_of("traced") == bytes_of("untraced"));
     const auto trace = nlohmann::json::parse(read_file(run_folder("traced") / "trace.json"));
     std::map<std::string, int> counts;  // by rank, kind and name
+    std::map<int, std::vector<std::string>> threads;
     for (const auto& event : trace["traceEvents"]) {
+      if (event["name"] == "thread_name") {
+        threads[event["pid"].get<int>()].push_back(event["args"]["name"].get<std::string>());
+      }
       if (event["ph"] == "M") continue;
       EXPECT_GE(event["ts"].get<double>(), 0);
       EXPECT_GE(event["dur"].get<double>(), 0);
@@ -254,6 +258,7 @@ TEST_F(SessionTest, TracesStepsThatItIsAskedFor) {
         EXPECT_EQ(count(what), 4) << what;  // two lanes in each
       }
       EXPECT_GE(count("communication sum of a bucket"), 2);
+      EXPECT_EQ(threads[rank], (std::vector<std::string>{"worker 0", "loader 0", "communication"}));
     }
     std::filesystem::remove_all(run_folder("traced"));
   }
