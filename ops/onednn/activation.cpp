@@ -2,13 +2,14 @@
 // our own loop; flatten as a change of name.
 #include <cstring>
 
+#include "ops/onednn/call_kernel.h"
 #include "ops/onednn/kernels.h"
 #include "ops/onednn/loops.h"
 
 namespace convoy::onednn {
 namespace {
 
-class ActivationKernel : public Kernel {
+class ActivationKernel : public CallKernel {
  public:
   ActivationKernel(const Eltwise& function, const KernelRequest& request, Context& context) {
     const MemoryDesc data = context.memory_desc(request.src[0]);
@@ -19,34 +20,13 @@ class ActivationKernel : public Kernel {
     spec_.forward_in_place = true;
     spec_.backward_in_place = true;
     const auto forward = eltwise_forward(context.engine(), training, function, data);
-    spec_.algorithm = forward.impl_info_str();
-    forward_ = Call(context, dnnl::eltwise_forward(forward));
-    forward_.declare(DNNL_ARG_SRC, data);
-    forward_.declare(DNNL_ARG_DST, data);
+    set_forward<dnnl::eltwise_forward>(context, forward,
+                                       {{DNNL_ARG_SRC, data}, {DNNL_ARG_DST, data}});
     if (!training) return;
-    const auto backward = eltwise_backward(context.engine(), function, data, forward);
-    backward_ = Call(context, dnnl::eltwise_backward(backward));
-    backward_.declare(DNNL_ARG_DST, data);
-    backward_.declare(DNNL_ARG_DIFF_DST, data);
-    backward_.declare(DNNL_ARG_DIFF_SRC, data);
+    set_backward<dnnl::eltwise_backward>(
+        context, eltwise_backward(context.engine(), function, data, forward),
+        {{DNNL_ARG_DST, data}, {DNNL_ARG_DIFF_DST, data}, {DNNL_ARG_DIFF_SRC, data}});
   }
-
-  void bind(const KernelBuffers& b) override {
-    Kernel::bind(b);
-    forward_.set(DNNL_ARG_SRC, b.src[0]);
-    forward_.set(DNNL_ARG_DST, b.dst);
-    backward_.set(DNNL_ARG_DST, b.dst);
-    backward_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
-    backward_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
-  }
-  void forward(const StepArgs&) override { forward_.run(); }
-  void backward(const StepArgs&) override {
-    if (buffers_.diff_src[0]) backward_.run();
-  }
-
- private:
-  Call forward_;
-  Call backward_;
 };
 
 Eltwise function_of(ActivationKind kind) {

@@ -1,8 +1,7 @@
 // Local response normalisation: by oneDNN where both of its passes are made for this processor and
 // the layout that is offered, else by our own loops. (With AVX2 its backward pass is a plain loop
 // or, blocked, makes its forward pass slow: half as fast as ours in sum.)
-#include <algorithm>
-
+#include "ops/onednn/call_kernel.h"
 #include "ops/onednn/kernels.h"
 
 namespace convoy::onednn {
@@ -28,50 +27,20 @@ LrnPrimitives make_primitives(const Lrn& op, const MemoryDesc& data, bool traini
   return made;
 }
 
-class LrnKernel : public Kernel {
+class LrnKernel : public CallKernel {
  public:
   LrnKernel(const LrnPrimitives& made, const Shape& shape, Context& context) {
     spec_.src = {context.tensor(shape, made.data)};
     spec_.dst = spec_.src[0];
-    spec_.workspace = made.forward.workspace_desc().get_size();
-    spec_.scratchpad = made.forward.scratchpad_desc().get_size();
     spec_.backward_reads_src = true;
-    spec_.algorithm = made.forward.impl_info_str();
-    forward_ = Call(context, dnnl::lrn_forward(made.forward));
-    forward_.declare(DNNL_ARG_SRC, made.data);
-    forward_.declare(DNNL_ARG_DST, made.data);
-    forward_.declare(DNNL_ARG_WORKSPACE, made.forward.workspace_desc());
-    forward_.declare(DNNL_ARG_SCRATCHPAD, made.forward.scratchpad_desc());
+    set_forward<dnnl::lrn_forward>(context, made.forward,
+                                   {{DNNL_ARG_SRC, made.data}, {DNNL_ARG_DST, made.data}});
     if (!made.backward) return;
-    spec_.scratchpad = std::max(spec_.scratchpad, made.backward->scratchpad_desc().get_size());
-    backward_ = Call(context, dnnl::lrn_backward(*made.backward));
-    backward_.declare(DNNL_ARG_SRC, made.data);
-    backward_.declare(DNNL_ARG_DIFF_DST, made.data);
-    backward_.declare(DNNL_ARG_DIFF_SRC, made.data);
-    backward_.declare(DNNL_ARG_WORKSPACE, made.forward.workspace_desc());
-    backward_.declare(DNNL_ARG_SCRATCHPAD, made.backward->scratchpad_desc());
+    set_backward<dnnl::lrn_backward>(context, *made.backward,
+                                     {{DNNL_ARG_SRC, made.data},
+                                      {DNNL_ARG_DIFF_DST, made.data},
+                                      {DNNL_ARG_DIFF_SRC, made.data}});
   }
-
-  void bind(const KernelBuffers& b) override {
-    Kernel::bind(b);
-    forward_.set(DNNL_ARG_SRC, b.src[0]);
-    forward_.set(DNNL_ARG_DST, b.dst);
-    forward_.set(DNNL_ARG_WORKSPACE, b.workspace);
-    forward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
-    backward_.set(DNNL_ARG_SRC, b.src[0]);
-    backward_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
-    backward_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
-    backward_.set(DNNL_ARG_WORKSPACE, b.workspace);
-    backward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
-  }
-  void forward(const StepArgs&) override { forward_.run(); }
-  void backward(const StepArgs&) override {
-    if (buffers_.diff_src[0]) backward_.run();
-  }
-
- private:
-  Call forward_;
-  Call backward_;
 };
 
 }  // namespace

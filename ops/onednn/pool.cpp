@@ -1,14 +1,13 @@
 // Pooling by oneDNN, in the layout of its input. Global pooling is average pooling with a window of
 // the whole map.
-#include <algorithm>
-
+#include "ops/onednn/call_kernel.h"
 #include "ops/onednn/kernels.h"
 #include "ops/onednn/window_pool.h"
 
 namespace convoy::onednn {
 namespace {
 
-class PoolKernel : public Kernel {
+class PoolKernel : public CallKernel {
  public:
   PoolKernel(dnnl::algorithm algorithm, const Pool& op, const Shape& dst,
              const KernelRequest& request, Context& context) {
@@ -25,43 +24,13 @@ class PoolKernel : public Kernel {
     shape.dst = forward.dst_desc();
     spec_.src = {request.src[0]};
     spec_.dst = context.tensor(dst, shape.dst);
-    spec_.workspace = forward.workspace_desc().get_size();
-    spec_.algorithm = forward.impl_info_str();
-    spec_.scratchpad = forward.scratchpad_desc().get_size();
-    forward_ = Call(context, dnnl::pooling_forward(forward));
-    forward_.declare(DNNL_ARG_SRC, shape.src);
-    forward_.declare(DNNL_ARG_DST, shape.dst);
-    forward_.declare(DNNL_ARG_WORKSPACE, forward.workspace_desc());
-    forward_.declare(DNNL_ARG_SCRATCHPAD, forward.scratchpad_desc());
+    set_forward<dnnl::pooling_forward>(context, forward,
+                                       {{DNNL_ARG_SRC, shape.src}, {DNNL_ARG_DST, shape.dst}});
     if (!training) return;
-    const auto backward = pool_backward(context.engine(), shape, forward);
-    spec_.scratchpad = std::max(spec_.scratchpad, backward.scratchpad_desc().get_size());
-    backward_ = Call(context, dnnl::pooling_backward(backward));
-    backward_.declare(DNNL_ARG_DIFF_SRC, shape.src);
-    backward_.declare(DNNL_ARG_DIFF_DST, shape.dst);
-    backward_.declare(DNNL_ARG_WORKSPACE, forward.workspace_desc());
-    backward_.declare(DNNL_ARG_SCRATCHPAD, backward.scratchpad_desc());
+    set_backward<dnnl::pooling_backward>(
+        context, pool_backward(context.engine(), shape, forward),
+        {{DNNL_ARG_DIFF_SRC, shape.src}, {DNNL_ARG_DIFF_DST, shape.dst}});
   }
-
-  void bind(const KernelBuffers& b) override {
-    Kernel::bind(b);
-    forward_.set(DNNL_ARG_SRC, b.src[0]);
-    forward_.set(DNNL_ARG_DST, b.dst);
-    forward_.set(DNNL_ARG_WORKSPACE, b.workspace);
-    forward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
-    backward_.set(DNNL_ARG_DIFF_SRC, b.diff_src[0]);
-    backward_.set(DNNL_ARG_DIFF_DST, b.diff_dst[0]);
-    backward_.set(DNNL_ARG_WORKSPACE, b.workspace);
-    backward_.set(DNNL_ARG_SCRATCHPAD, b.scratchpad);
-  }
-  void forward(const StepArgs&) override { forward_.run(); }
-  void backward(const StepArgs&) override {
-    if (buffers_.diff_src[0]) backward_.run();
-  }
-
- private:
-  Call forward_;
-  Call backward_;
 };
 
 dnnl::algorithm algorithm_of(const Pool& op) {
