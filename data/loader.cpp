@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/image.h"
 #include "data/timed_image.h"
 #include "ops/core/arena.h"
 #include "ops/core/check.h"
